@@ -1,0 +1,1 @@
+"""Generated from proto/gosynq/v1; never edited by hand."""
