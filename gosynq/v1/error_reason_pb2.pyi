@@ -88,6 +88,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED. The caller of a stream takes nothing. Metadata: cursor,
     for a watch.
     """
+    ERROR_REASON_STORAGE_FULL: _ErrorReason.ValueType  # 64
+    """RESOURCE_EXHAUSTED. The database has no room for it; what is stored is safe
+    and goes on.
+    """
     ERROR_REASON_CREDENTIALS_MISSING: _ErrorReason.ValueType  # 70
     """UNAUTHENTICATED. No credentials."""
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 71
@@ -173,6 +177,10 @@ ERROR_REASON_TOO_MANY_STREAMS: ErrorReason.ValueType  # 62
 ERROR_REASON_SLOW_CONSUMER: ErrorReason.ValueType  # 63
 """RESOURCE_EXHAUSTED. The caller of a stream takes nothing. Metadata: cursor,
 for a watch.
+"""
+ERROR_REASON_STORAGE_FULL: ErrorReason.ValueType  # 64
+"""RESOURCE_EXHAUSTED. The database has no room for it; what is stored is safe
+and goes on.
 """
 ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 70
 """UNAUTHENTICATED. No credentials."""

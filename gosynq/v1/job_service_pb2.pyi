@@ -342,9 +342,8 @@ class ListJobsRequest(_message.Message):
     moments in RFC 3339. Example: status = "failed" AND labels.tenant = "acme".
     """
     order_by: _builtins.str
-    """"created_at desc" (the default) or "created_at": by id, which sorts by
-    creation. "run_at": the pending jobs, the one due first first.
-    "finished_at desc": the terminal jobs, the last one first.
+    """"created_at desc" (the default) or "created_at": by id, which sorts by the
+    moment of creation.
     """
     page_size: _builtins.int
     """At most this many. 0: 50. More than 1000: 1000. Negative: INVALID_ARGUMENT."""
