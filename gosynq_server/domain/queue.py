@@ -1,0 +1,50 @@
+"""A queue: what it lets through, and what its jobs get that do not say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from gosynq_server.domain.job import JobSpec, Priority
+from gosynq_server.domain.retry import RetryPolicy, RetryPolicyOverride
+
+
+class QueueState(StrEnum):
+    """What a queue lets through."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DRAINING = "draining"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDefaults:
+    """What jobs get that do not say otherwise."""
+
+    priority: Priority = Priority.NORMAL
+    max_retries: int = 4
+    max_deliveries: int = 5
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    lease_duration: timedelta = timedelta(seconds=30)
+    attempt_timeout: timedelta | None = None
+    retention: timedelta = timedelta(hours=24)
+    dead_letter_retention: timedelta = timedelta(days=14)
+    max_payload_bytes: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """A named line of jobs, its defaults resolved."""
+
+    name: str
+    state: QueueState = QueueState.ACTIVE
+    defaults: QueueDefaults = field(default_factory=QueueDefaults)
+
+    def retry_policy_of(self, override: RetryPolicyOverride | None) -> RetryPolicy:
+        """Return the policy of a job that says this much of it."""
+        return self.defaults.retry_policy if override is None else override.over(self.defaults.retry_policy)
+
+    def priority_of(self, spec: JobSpec) -> Priority:
+        """Return the priority that a job of this spec gets."""
+        return self.defaults.priority if spec.priority is None else spec.priority
