@@ -1,0 +1,81 @@
+"""The databases that tests run on: one throw-away server per session, one fresh database per test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from gosynq_server.embedded import EmbeddedPostgres
+
+Run = Callable[[Awaitable[Any]], Any]
+
+
+@pytest.fixture(scope="session")
+def run_apart() -> Iterator[Run]:
+    """Run a coroutine on a loop of the session's own, so that the database fixtures serve sync and async tests."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        yield lambda awaitable: runner.run(_await(awaitable))
+
+
+@pytest.fixture(scope="session")
+def reachable_folder() -> Iterator[Path]:
+    """Give a folder that PostgreSQL's own account can enter, which pytest's private ones keep out under root."""
+    folder = Path(tempfile.mkdtemp(prefix="gosynq-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(run_apart: Run, reachable_folder: Path) -> Iterator[str]:
+    """Run one server for the session and give its address."""
+    bin_dir = os.environ.get("GOSYNQ_TEST_POSTGRES_BIN")
+    server = EmbeddedPostgres(
+        data_dir=reachable_folder / "postgres", durable=False, bin_dir=Path(bin_dir) if bin_dir else None
+    )
+    yield run_apart(server.start())
+    run_apart(server.stop())
+
+
+@pytest.fixture(scope="session")
+def administrator(run_apart: Run, postgres: str) -> Iterator[Callable[[str], None]]:
+    """Give a function that executes one statement on the server, outside of any test's database."""
+    connection = run_apart(asyncpg.connect(postgres))
+    yield lambda statement: run_apart(connection.execute(statement))
+    run_apart(connection.close())
+
+
+@pytest.fixture(scope="session")
+def template_database(administrator: Callable[[str], None]) -> str:
+    """Make the database, with the repository's migrations in it, that every test's own is copied from."""
+    administrator("CREATE DATABASE gosynq_template")
+    return "gosynq_template"
+
+
+@pytest.fixture
+def database_name(administrator: Callable[[str], None], template_database: str) -> Iterator[str]:
+    """Make a fresh, migrated database for one test and give its name."""
+    name = f"test_{uuid.uuid4().hex}"
+    administrator(f"CREATE DATABASE {name} TEMPLATE {template_database} STRATEGY file_copy")
+    yield name
+    administrator(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres: str, database_name: str) -> str:
+    """Give the address of the test's own database."""
+    return urlsplit(postgres)._replace(path=f"/{database_name}").geturl()
+
+
+async def _await(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
