@@ -1,0 +1,1 @@
+"""The worker runtime: runs registered handlers on leases from any source; it knows no transport."""
