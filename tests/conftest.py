@@ -9,15 +9,16 @@ import tempfile
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
 from gosynq_server.embedded import EmbeddedPostgres
+from gosynq_server.store.migrations import find_migrations_folder, load_migrations, migrate_up
 
-Run = Callable[[Awaitable[Any]], Any]
+Run: TypeAlias = Callable[[Awaitable[Any]], Any]
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +57,10 @@ def administrator(run_apart: Run, postgres: str) -> Iterator[Callable[[str], Non
 
 
 @pytest.fixture(scope="session")
-def template_database(administrator: Callable[[str], None]) -> str:
+def template_database(run_apart: Run, postgres: str, administrator: Callable[[str], None]) -> str:
     """Make the database, with the repository's migrations in it, that every test's own is copied from."""
     administrator("CREATE DATABASE gosynq_template")
+    run_apart(_migrate(urlsplit(postgres)._replace(path="/gosynq_template").geturl()))
     return "gosynq_template"
 
 
@@ -75,6 +77,14 @@ def database_name(administrator: Callable[[str], None], template_database: str) 
 def database_url(postgres: str, database_name: str) -> str:
     """Give the address of the test's own database."""
     return urlsplit(postgres)._replace(path=f"/{database_name}").geturl()
+
+
+async def _migrate(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await migrate_up(connection, load_migrations(find_migrations_folder()))
+    finally:
+        await connection.close()
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:
