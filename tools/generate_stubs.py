@@ -23,7 +23,9 @@ VALIDATION_RULES = "buf/validate/validate.proto"
 def run_protoc(*arguments: str) -> None:
     """Run the protoc inside grpcio-tools, with the plugins installed beside this interpreter on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True, env={**os.environ, "PATH": path})
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True, env={**os.environ, "PATH": path}
+    )
 
 
 def compile_image(files: list[str], image: Path) -> None:

@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all a newcomer needs: each sets up .venv first, with uv if it is here, else with venv and pip.
+PY ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+TOOLS := $(CURDIR)/.tools/bin
+export PATH := $(TOOLS):$(PATH)
+
+.PHONY: demo test check proto proto-baseline lock tools bench wheel clean
+
+demo: .venv/.ready
+	$(BIN)/gosynq demo $(ARGS)
+
+test: .venv/.ready
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/.ready
+	$(BIN)/python tools/check.py $(ARGS)
+
+proto: .venv/.ready
+	$(BIN)/python tools/generate_stubs.py
+
+# At a release: from here on `make check` refuses to break this contract.
+proto-baseline: proto
+	cp gosynq/v1/contract.binpb proto/baseline.binpb
+
+lock: .venv/.ready
+	$(BIN)/python tools/lock.py
+
+# The real gRPC tools that the end-to-end tests call; needs Go.
+tools:
+	GOBIN=$(TOOLS) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
+	GOBIN=$(TOOLS) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
+
+bench: .venv/.ready
+	$(BIN)/python -m bench $(ARGS)
+
+wheel: .venv/.ready
+	$(BIN)/python -m build --wheel --no-isolation
+
+clean:
+	rm -rf .venv .tools dist build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.venv/.ready: pyproject.toml requirements.lock hatch_build.py
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'gosynq needs Python 3.11 or newer, and "$(PY)" is not; name one: make PY=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+ifeq ($(UV),)
+	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo 'the venv module of "$(PY)" is missing; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PY) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+else
+	@test -x $(BIN)/python || uv venv -q --python $(PY) .venv
+	VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --no-build-isolation --no-deps -e .
+endif
+	@touch $@
