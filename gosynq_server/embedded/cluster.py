@@ -69,8 +69,7 @@ class Cluster:
             raise DataDirectoryUnusable(path=self.base, problem=_describe(error)) from error
         try:
             _lock_or_refuse(lock, self.base)
-            if not self.account.can_enter(self.base):
-                raise DataDirectoryUnreachable(path=self.base, user=self.account.name)
+            self._require_reach()
         except BaseException:
             os.close(lock)
             raise
@@ -103,6 +102,10 @@ class Cluster:
         if self.log.exists() and self.log.stat().st_size > _BIG_LOG:
             self.log.rename(self.log.with_suffix(".log.old"))
 
+    def _require_reach(self) -> None:
+        if not self.account.can_enter(self.base):
+            raise DataDirectoryUnreachable(path=self.base, user=self.account.name)
+
     def _judge(self, binaries: Binaries) -> None:
         try:
             found = (self.data / "PG_VERSION").read_text().strip()
@@ -112,7 +115,9 @@ class Cluster:
         if found != str(binaries.major):
             raise DataVersionMismatch(path=self.data, found=found, expected=binaries.major)
         if owner != self.account.uid:
-            problem = f"it belongs to user id {owner} and PostgreSQL runs as {self.account.uid} (chown -R it, or start as its owner)"
+            problem = (
+                f"it belongs to user id {owner} and PostgreSQL runs as {self.account.uid} (chown it or be that user)"
+            )
             raise DataDirectoryUnusable(path=self.data, problem=problem)
 
 

@@ -24,7 +24,7 @@ class AccountMissing(EmbeddedError):
 
 
 class DataDirectoryUnreachable(EmbeddedError):
-    """The user {user}, whom PostgreSQL runs as under root, cannot enter {path}: choose a folder outside private homes."""
+    """PostgreSQL runs as user {user} under root, who cannot enter {path}: choose a folder outside private homes."""
 
 
 class DataDirectoryUnusable(EmbeddedError):

@@ -25,11 +25,10 @@ async def clear_leftover(data: Path, sockets: Path) -> None:
     postmaster = read_postmaster_pid(data)
     if postmaster is not None and postmaster in _running_on(data, postmaster):
         await _stop(data, postmaster, signal.SIGINT)
-    # Backends whose postmaster was killed end at their next wait, but one in a long computation keeps its shared memory.
+    # Backends whose postmaster was killed end at their next wait; one in a long computation keeps the shared memory.
     for backend in _running_on(data, None):
         await _stop(data, backend, signal.SIGQUIT)
-    for stale in (data / "postmaster.pid", *data.glob(".s.PGSQL.*"), *sockets.glob(".s.PGSQL.*")):
-        stale.unlink(missing_ok=True)
+    _remove_lock_files(data, sockets)
 
 
 def read_postmaster_pid(data: Path) -> int | None:
@@ -40,12 +39,17 @@ def read_postmaster_pid(data: Path) -> int | None:
         return None
 
 
+def _remove_lock_files(data: Path, sockets: Path) -> None:
+    for stale in (data / "postmaster.pid", *data.glob(".s.PGSQL.*"), *sockets.glob(".s.PGSQL.*")):
+        stale.unlink(missing_ok=True)
+
+
 async def _stop(data: Path, pid: int, how: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, how)
     try:
         async with asyncio.timeout(_PATIENCE):
-            while pid in _running_on(data, pid):
+            while pid in _running_on(data, pid):  # noqa: ASYNC110 - the end of another's child is no event to us
                 await asyncio.sleep(_INTERVAL)
     except TimeoutError:
         raise LeftoverServerStuck(pid=pid, path=data) from None

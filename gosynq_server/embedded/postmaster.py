@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from gosynq_server.embedded.binaries import Binaries
 from gosynq_server.embedded.cluster import Cluster
@@ -43,7 +42,7 @@ class Postmaster:
         descriptor = os.open(cluster.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         log_start = os.fstat(descriptor).st_size
         try:
-            process = subprocess.Popen(  # noqa: PLW1509 - the hook calls nothing but libc, loaded before the fork
+            process = subprocess.Popen(
                 [binaries.program("postgres"), "-D", str(cluster.data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
@@ -70,7 +69,7 @@ class Postmaster:
 
     async def ended(self, interval: float = _WATCH_INTERVAL) -> int:
         """Wait for its end, looking once per interval (seconds), and return the exit status."""
-        while (status := self._process.poll()) is None:
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110 - the loop may not be the one that spawned it
             await asyncio.sleep(interval)
         return status
 
