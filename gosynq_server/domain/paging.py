@@ -1,0 +1,85 @@
+"""Page tokens: where a list goes on, bound to the list that it belongs to."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import orjson
+
+from gosynq_server.domain.errors import PageTokenInvalid
+from gosynq_server.domain.job import JobId
+
+if TYPE_CHECKING:
+    from gosynq_server.domain.listing import JobQuery
+
+_VERSION = b"\x01"
+_ID_BYTES = 16
+_SEQUENCE_BYTES = 4
+_CHECK_BYTES = 13  # with an id 30 bytes, with a sequence 18: base64 of both needs no padding
+_SEQUENCE_MAX = 2**31 - 1
+
+
+def query_digest(query: JobQuery) -> bytes:
+    """Return 32 bytes that stand for which jobs are asked for, in what order; not for how many or how much of each."""
+    conditions = (
+        "jobs",
+        query.statuses,
+        query.queues,
+        query.kinds,
+        query.priorities,
+        query.filter,
+        query.newest_first,
+    )
+    return sha256(orjson.dumps(conditions)).digest()
+
+
+def attempts_digest(job_id: JobId) -> bytes:
+    """Return 32 bytes that stand for the attempts of one job."""
+    return sha256(orjson.dumps(("attempts", job_id))).digest()
+
+
+def encode_token(digest: bytes, last_id: JobId) -> str:
+    """Return the token of the page that begins behind a job; 40 characters that need no escape in a URL."""
+    return _sealed(digest, UUID(last_id).bytes)
+
+
+def decode_token(token: str, digest: bytes) -> JobId:
+    """Return the job that the page begins behind; raise PageTokenInvalid for another list's token or a changed one."""
+    return JobId(str(UUID(bytes=_opened(token, digest, _ID_BYTES))))
+
+
+def encode_sequence_token(digest: bytes, last_sequence: int) -> str:
+    """Return the token of the page that begins behind an attempt, named by its lease_seq; 24 characters."""
+    return _sealed(digest, last_sequence.to_bytes(_SEQUENCE_BYTES, "big"))
+
+
+def decode_sequence_token(token: str, digest: bytes) -> int:
+    """Return the lease_seq that the page begins behind; raise PageTokenInvalid as decode_token does."""
+    sequence = int.from_bytes(_opened(token, digest, _SEQUENCE_BYTES), "big")
+    if sequence > _SEQUENCE_MAX:
+        raise PageTokenInvalid
+    return sequence
+
+
+def _sealed(digest: bytes, position: bytes) -> str:
+    check = sha256(_VERSION + digest + position).digest()[:_CHECK_BYTES]
+    return urlsafe_b64encode(_VERSION + position + check).decode()
+
+
+def _opened(token: str, digest: bytes, position_bytes: int) -> bytes:
+    """Return the position in a token that reads exactly as this list would have written it.
+
+    The check has no secret in it: it catches mistakes, and a position made up by a caller shows nothing that the list
+    itself would not.
+    """
+    try:
+        position = urlsafe_b64decode(token)[len(_VERSION) : len(_VERSION) + position_bytes]
+    except ValueError:
+        raise PageTokenInvalid from None
+    # Compared as text, so that another version, length, list, check or spelling of the same bytes all show here.
+    if len(position) != position_bytes or _sealed(digest, position) != token:
+        raise PageTokenInvalid
+    return position
