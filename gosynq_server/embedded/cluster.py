@@ -115,9 +115,7 @@ class Cluster:
         if found != str(binaries.major):
             raise DataVersionMismatch(path=self.data, found=found, expected=binaries.major)
         if owner != self.account.uid:
-            problem = (
-                f"it belongs to user id {owner} and PostgreSQL runs as {self.account.uid} (chown it or be that user)"
-            )
+            problem = f"it belongs to user id {owner} and PostgreSQL runs as {self.account.uid} (chown helps)"
             raise DataDirectoryUnusable(path=self.data, problem=problem)
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 
 from gosynq_server.embedded.binaries import Binaries
@@ -39,20 +40,18 @@ class Postmaster:
         On Linux it gets SIGINT when the *thread* that called this ends, so call it from the event loop's own thread.
         """
         options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-        descriptor = os.open(cluster.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        log_start = os.fstat(descriptor).st_size
-        try:
+        with cluster.log.open("ab", opener=_open_private) as log, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)  # what the hook below does is safe
+            log_start = log.tell()
             process = subprocess.Popen(
                 [binaries.program("postgres"), "-D", str(cluster.data), *options],
                 stdin=subprocess.DEVNULL,
-                stdout=descriptor,
-                stderr=descriptor,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,  # a terminal's Ctrl-C is for us; we then stop it in our order
-                preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,
+                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - it calls only libc, loaded before the fork
                 **cluster.account.process_options(),
             )
-        finally:
-            os.close(descriptor)
         return cls(process, cluster, log_start)
 
     @property
@@ -99,7 +98,14 @@ class Postmaster:
             return log.read().decode(errors="replace").strip()
 
 
-def _die_with_parent(parent: int) -> Callable[[], None]:
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _die_with_parent(parent: int) -> Callable[[], None] | None:
+    if sys.platform != "linux":
+        return None
+
     def ask_for_signal() -> None:
         _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
         if os.getppid() != parent:  # it died before we asked

@@ -71,7 +71,7 @@ class EmbeddedPostgres:
     async def start(self) -> str:
         """Start the server and return its address (a URL for asyncpg and libpq) once it takes connections.
 
-        To be awaited in a thread that lives as long as the server shall. Raises an EmbeddedError, which says what to do.
+        To be awaited in a thread that lives as long as the server shall. Raises an EmbeddedError that says what to do.
         """
         self._stopping.clear()
         cluster = Cluster(base=self._data_dir, account=choose_account())
