@@ -10,6 +10,8 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
 
 from gosynq_server.embedded.binaries import Binaries
 from gosynq_server.embedded.cluster import Cluster
@@ -40,7 +42,7 @@ class Postmaster:
         On Linux it gets SIGINT when the *thread* that called this ends, so call it from the event loop's own thread.
         """
         options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-        with cluster.log.open("ab", opener=_open_private) as log, warnings.catch_warnings():
+        with _open_private(cluster.log) as log, warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)  # what the hook below does is safe
             log_start = log.tell()
             process = subprocess.Popen(
@@ -98,8 +100,8 @@ class Postmaster:
             return log.read().decode(errors="replace").strip()
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _open_private(log: Path) -> BinaryIO:
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
 def _die_with_parent(parent: int) -> Callable[[], None] | None:
