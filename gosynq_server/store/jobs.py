@@ -1,0 +1,197 @@
+"""Jobs in the database: added, read, and moved by a verb from one stage to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gosynq_server.domain.job import JobStatus, Stage
+from gosynq_server.store.records import labels_text, retry_policy_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from asyncpg import Record
+
+    from gosynq_server.domain.job import JobId, JobSpec, Priority
+    from gosynq_server.store.database import Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A job about to be added: its spec, the id and priority given to it, and a fingerprint if it has a key."""
+
+    id: JobId
+    spec: JobSpec
+    priority: Priority
+    fingerprint: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """When an added job was created and may start, by the database's clock."""
+
+    created_at: datetime
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a job is, and what a verb needs to know of it there."""
+
+    queue: str
+    stage: Stage
+    status: JobStatus
+    retention: timedelta | None
+    worker_id: str
+
+
+async def insert(
+    executor: Executor, queue: str, jobs: Sequence[NewJob], *, inline_limit: int, window: timedelta
+) -> dict[JobId, Added]:
+    """Add jobs to one queue; those whose key is taken are left out of what is returned.
+
+    inline_limit is the size in bytes above which a payload is stored apart; window is how long a key is held at least.
+    """
+    ordered = sorted(jobs, key=lambda job: job.spec.idempotency_key)
+    specs = [job.spec for job in ordered]
+    rows = await executor.fetch(
+        "jobs_insert",
+        queue,
+        [job.id for job in ordered],
+        [spec.kind for spec in specs],
+        [job.priority for job in ordered],
+        [spec.payload for spec in specs],
+        [spec.content_type for spec in specs],
+        *(_column(specs, name) for name in _OPTIONAL_COLUMNS),
+        _unless_empty([retry_policy_text(spec.retry_policy) for spec in specs]),
+        _unless_empty([labels_text(spec.labels) for spec in specs]),
+        _unless_empty([labels_text(spec.headers) for spec in specs]),
+        _unless_empty([spec.idempotency_key or None for spec in specs]),
+        _unless_empty([job.fingerprint for job in ordered]),
+        inline_limit,
+        window,
+    )
+    return {job_id(row): Added(created_at=row["created_at"], run_at=row["starts_at"]) for row in rows}
+
+
+_OPTIONAL_COLUMNS = (
+    "run_at",
+    "delay",
+    "expires_at",
+    "max_retries",
+    "max_deliveries",
+    "lease_duration",
+    "attempt_timeout",
+    "retention",
+)
+
+
+def _column(specs: Sequence[JobSpec], name: str) -> list[object]:
+    return _unless_empty([getattr(spec, name) for spec in specs])
+
+
+def _unless_empty(values: Sequence[object]) -> list[object]:
+    """Leave a column of nulls out: the statement fills short arrays up."""
+    return list(values) if any(value is not None for value in values) else []
+
+
+def job_id(row: Record) -> JobId:
+    """Read a row's job id."""
+    return str(row["id"])  # type: ignore[return-value] # the column is what a JobId is made of
+
+
+async def locate(executor: Executor, job: JobId) -> Location | None:
+    """Say where a job is, or None where there is none, as of one moment."""
+    rows = await executor.fetch("jobs_locate", job)
+    if not rows:
+        return None
+    row = rows[0]
+    return Location(
+        queue=row["queue"],
+        stage=Stage(row["stage"]),
+        status=JobStatus(row["status"]),
+        retention=row["retention"],
+        worker_id=row["worker_id"],
+    )
+
+
+async def get(executor: Executor, jobs: Sequence[JobId], *, whole: bool) -> Sequence[Record]:
+    """Read jobs in no order, with payload, headers and result if whole; those that are gone give no row."""
+    return await executor.fetch("jobs_get_full" if whole else "jobs_get", jobs)
+
+
+async def list_page(
+    executor: Executor, conditions: Conditions, *, newest_first: bool, after: JobId | None, limit: int
+) -> Sequence[Record]:
+    """Read a page of jobs, by id."""
+    return await executor.fetch(
+        "jobs_list_newest" if newest_first else "jobs_list_oldest",
+        conditions.statuses or None,
+        conditions.queues or None,
+        conditions.kinds or None,
+        conditions.priorities or None,
+        conditions.path,
+        after,
+        limit,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """Which jobs a list holds: empty lists set no condition; path is what their facts must match, or None."""
+
+    statuses: list[JobStatus]
+    queues: list[str]
+    kinds: list[str]
+    priorities: list[Priority]
+    path: str | None
+
+
+async def list_attempts(executor: Executor, job: JobId, *, after: int | None, limit: int) -> Sequence[Record]:
+    """Read attempts of one job, newest first, after a lease sequence."""
+    return await executor.fetch("attempts_list", job, after, limit)
+
+
+async def terminal_among(executor: Executor, jobs: Sequence[JobId]) -> list[JobId]:
+    """Say which of some jobs are terminal, or gone."""
+    return [job_id(row) for row in await executor.fetch("jobs_terminal", jobs)]
+
+
+async def cancel_pending(
+    executor: Executor, queue: str, job: JobId, *, stage: Stage, kept_for: timedelta, reason: str
+) -> bool:
+    """Cancel a scheduled or ready job; False where it is no longer there."""
+    return bool(await executor.fetch(f"jobs_cancel_{stage}", queue, job, kept_for, reason))
+
+
+async def request_cancel(executor: Executor, queue: str, job: JobId, *, reason: str) -> bool:
+    """Ask for the cancel of a running job; False where it is no longer running."""
+    return bool(await executor.fetch("jobs_request_cancel", queue, job, reason))
+
+
+async def cancel_running(executor: Executor, queue: str, job: JobId, *, kept_for: timedelta, reason: str) -> bool:
+    """Cancel a running job, voiding its lease; False where it is no longer running."""
+    return bool(await executor.fetch("jobs_cancel_running", queue, job, kept_for, reason))
+
+
+async def reschedule(executor: Executor, queue: str, job: JobId, *, stage: Stage, run_at: datetime | None) -> bool:
+    """Give a pending job another start, or make a failed or cancelled one pending; False where it has moved on."""
+    name = "jobs_retry_finished" if stage is Stage.FINISHED else f"jobs_reschedule_{stage}"
+    return bool(await executor.fetch(name, queue, job, run_at))
+
+
+async def delete(executor: Executor, queue: str, job: JobId, *, stage: Stage) -> bool:
+    """Delete a job from the stage that it is in; False where it has moved on."""
+    return bool(await executor.fetch(f"jobs_delete_{stage}", queue, job))
+
+
+async def promote(executor: Executor, queue: str, *, limit: int) -> int:
+    """Make due scheduled jobs of one queue ready; return how many."""
+    return len(await executor.fetch("jobs_promote", queue, limit))
+
+
+async def expire(executor: Executor, *, stage: Stage, limit: int, kept_for: timedelta) -> list[JobId]:
+    """Cancel scheduled or ready jobs that were not started in time; return their ids."""
+    return [job_id(row) for row in await executor.fetch(f"jobs_expire_{stage}", limit, kept_for)]

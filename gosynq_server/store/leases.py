@@ -1,0 +1,275 @@
+"""Leases in the database: granted, extended, and ended by what their attempts came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NewType
+
+from gosynq_client.worker.leases import Lease
+from gosynq_server.domain.job import AttemptOutcome, JobId
+from gosynq_server.store.records import labels_of, retry_policy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import timedelta
+
+    from asyncpg import Record
+
+    from gosynq_client.worker.leases import ProgressReport
+    from gosynq_server.domain.queue import Queue
+    from gosynq_server.domain.retry import RetryPolicyOverride
+    from gosynq_server.store.database import Executor
+
+LeaseKey = NewType("LeaseKey", tuple[str, int])
+"""A job's id and the lease sequence: together they name a lease."""
+
+WHENEVER = datetime(9999, 1, 1, tzinfo=UTC)
+"""No bound on a lease's end: a worker's own word counts as long as its lease was not taken away."""
+
+
+def lease_key(job_id: object, lease_seq: int) -> LeaseKey:
+    """Name a lease."""
+    return LeaseKey((str(job_id), lease_seq))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """A lease that ends well: what the attempt returned, and how long its job is kept."""
+
+    key: LeaseKey
+    result: bytes | None
+    content_type: str | None
+    kept_for: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a worker wants of one queue: jobs of some kinds, at most so many."""
+
+    worker_id: str
+    kinds: Sequence[str]
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A lease that ends badly: the job's counters from now on, and what its attempt's record says."""
+
+    key: LeaseKey
+    failures: int
+    deliveries: int
+    outcome: AttemptOutcome
+    error: str
+    stack_trace: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningFacts:
+    """What the judgement of a running attempt needs; seen_at and timed_out are told of expired leases only."""
+
+    key: LeaseKey
+    queue: str
+    failures: int
+    deliveries: int
+    max_retries: int | None
+    max_deliveries: int | None
+    retry_policy: RetryPolicyOverride | None
+    retention: timedelta | None
+    cancel_requested: bool
+    timed_out: bool = False
+    seen_at: datetime | None = None
+    worker_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extended:
+    """A lease that holds, until a moment by the database's clock."""
+
+    expires_at: datetime
+    cancel_requested: bool
+    cancel_reason: str
+
+
+async def exchange(
+    executor: Executor, queue: Queue, ended: Sequence[Completion], claim: Claim
+) -> tuple[int, list[Lease]]:
+    """Complete jobs of one queue and lease its next ones; return how many were completed, and the new leases."""
+    rows = await executor.fetch(
+        "leases_exchange",
+        queue.name,
+        *_ids_and_sequences(completion.key for completion in ended),
+        [completion.result for completion in ended],
+        [completion.content_type for completion in ended],
+        [completion.kept_for for completion in ended],
+        claim.kinds,
+        claim.wanted,
+        claim.worker_id,
+        queue.defaults.lease_duration,
+        queue.defaults.attempt_timeout,
+    )
+    leases = [_lease_of(row, queue) for row in rows if row["id"] is not None]
+    return rows[0]["ended_count"], leases
+
+
+def _lease_of(row: Record, queue: Queue) -> Lease:
+    lease_seq = row["lease_seq"]
+    max_retries = row["max_retries"]
+    return Lease(
+        job_id=str(row["id"]),
+        queue=queue.name,
+        kind=row["kind"],
+        priority=row["priority"],
+        lease_seq=lease_seq,
+        lease_token=str(lease_seq),
+        attempt=row["attempt"],
+        payload=row["payload"],
+        content_type=row["content_type"],
+        labels=labels_of(row["labels"]),
+        headers=labels_of(row["headers"]),
+        max_retries=queue.defaults.max_retries if max_retries is None else max_retries,
+        created_at=row["created_at"],
+        run_at=row["run_at"],
+        leased_at=row["leased_at"],
+        lease_duration=row["lease_duration"],
+        attempt_timeout=row["attempt_timeout"],
+    )
+
+
+async def retry(
+    executor: Executor, queue: str, failures: Sequence[Failure], *, delays: Sequence[timedelta], until: datetime
+) -> set[LeaseKey]:
+    """End attempts badly and put their jobs off by the delays; return the leases that it held for.
+
+    until is the moment beyond which no lease may reach for this to count.
+    """
+    return await _end_badly(executor, "leases_retry", queue, failures, durations=delays, until=until)
+
+
+async def dead_letter(
+    executor: Executor, queue: str, failures: Sequence[Failure], *, kept_for: Sequence[timedelta], until: datetime
+) -> set[LeaseKey]:
+    """End attempts badly and their jobs with them; return the leases that it held for."""
+    return await _end_badly(executor, "leases_dead_letter", queue, failures, durations=kept_for, until=until)
+
+
+async def _end_badly(
+    executor: Executor,
+    name: str,
+    queue: str,
+    failures: Sequence[Failure],
+    *,
+    durations: Sequence[timedelta],
+    until: datetime,
+) -> set[LeaseKey]:
+    rows = await executor.fetch(
+        name,
+        queue,
+        *_ids_and_sequences(failure.key for failure in failures),
+        until,
+        durations,
+        [failure.failures for failure in failures],
+        [failure.deliveries for failure in failures],
+        [failure.outcome for failure in failures],
+        [failure.error for failure in failures],
+        [failure.stack_trace for failure in failures],
+    )
+    return _held(rows, (failure.key for failure in failures))
+
+
+async def cancel(
+    executor: Executor, queue: str, failures: Sequence[Failure], *, kept_for: Sequence[timedelta], until: datetime
+) -> set[LeaseKey]:
+    """End attempts whose cancel was asked for, and their jobs with them; return the leases that it held for."""
+    rows = await executor.fetch(
+        "leases_cancel",
+        queue,
+        *_ids_and_sequences(failure.key for failure in failures),
+        until,
+        kept_for,
+        [failure.outcome for failure in failures],
+        [failure.error for failure in failures],
+        [failure.stack_trace for failure in failures],
+    )
+    return _held(rows, (failure.key for failure in failures))
+
+
+async def snooze(
+    executor: Executor, queue: str, keys: Sequence[LeaseKey], *, delays: Sequence[timedelta]
+) -> set[LeaseKey]:
+    """Put running jobs off, uncounted; return the leases that it held for."""
+    rows = await executor.fetch("leases_snooze", queue, *_ids_and_sequences(keys), WHENEVER, delays)
+    return _held(rows, keys)
+
+
+async def release(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> set[LeaseKey]:
+    """Give running jobs back, uncounted and due at once; return the leases that it held for."""
+    rows = await executor.fetch("leases_release", queue, *_ids_and_sequences(keys), WHENEVER)
+    return _held(rows, keys)
+
+
+async def extend(executor: Executor, queue: Queue, keys: Sequence[LeaseKey]) -> dict[LeaseKey, Extended]:
+    """Extend leases of one queue from now; those that are gone are left out of what is returned."""
+    rows = await executor.fetch("leases_extend", queue.name, *_ids_and_sequences(keys), queue.defaults.lease_duration)
+    return {
+        lease_key(row["id"], row["lease_seq"]): Extended(
+            expires_at=row["lease_expires_at"],
+            cancel_requested=row["cancel_requested"],
+            cancel_reason=row["cancel_reason"],
+        )
+        for row in rows
+    }
+
+
+async def keep_progress(executor: Executor, queue: str, reports: Sequence[ProgressReport], texts: list[str]) -> None:
+    """Keep the last progress of running jobs of one queue, given as JSON objects."""
+    keys = [lease_key(report.lease.job_id, report.lease.lease_seq) for report in reports]
+    await executor.fetch("leases_progress", queue, *_ids_and_sequences(keys), texts)
+
+
+async def settled_among(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> set[LeaseKey]:
+    """Say which leases that are gone had been ended by their worker's word."""
+    rows = await executor.fetch("leases_settled", queue, *_ids_and_sequences(keys))
+    return {lease_key(row["id"], row["lease_seq"]) for row in rows}
+
+
+async def facts(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> dict[LeaseKey, RunningFacts]:
+    """Read what the judgement of running attempts needs; leases that are gone are left out."""
+    rows = await executor.fetch("leases_facts", queue, *_ids_and_sequences(keys))
+    found = [_facts_of(row, queue) for row in rows]
+    return {fact.key: fact for fact in found}
+
+
+async def expired(executor: Executor, *, limit: int) -> list[RunningFacts]:
+    """Read leases that have run out, the oldest first."""
+    rows = await executor.fetch("leases_expired", limit)
+    return [
+        _facts_of(row, row["queue"], timed_out=row["timed_out"], seen_at=row["seen_at"], worker_id=row["worker_id"])
+        for row in rows
+    ]
+
+
+def _facts_of(row: Record, queue: str, **expiry: object) -> RunningFacts:
+    return RunningFacts(
+        key=lease_key(row["id"], row["lease_seq"]),
+        queue=queue,
+        failures=row["failures"],
+        deliveries=row["deliveries"],
+        max_retries=row["max_retries"],
+        max_deliveries=row["max_deliveries"],
+        retry_policy=retry_policy_of(row["retry_policy"]),
+        retention=row["retention"],
+        cancel_requested=row["cancel_requested"],
+        **expiry,  # type: ignore[arg-type] # the columns of leases_expired
+    )
+
+
+def _ids_and_sequences(keys: Iterable[LeaseKey]) -> tuple[list[JobId], list[int]]:
+    pairs = list(keys)
+    return [JobId(pair[0]) for pair in pairs], [pair[1] for pair in pairs]
+
+
+def _held(rows: Sequence[Record], keys: Iterable[LeaseKey]) -> set[LeaseKey]:
+    """Match rows by job id alone: a job has one lease at a time."""
+    ids = {str(row["id"]) for row in rows}
+    return {key for key in keys if key[0] in ids}

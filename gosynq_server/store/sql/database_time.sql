@@ -1,0 +1,2 @@
+-- Reads the database's clock. Locks: none.
+SELECT statement_timestamp()

@@ -1,0 +1,64 @@
+-- Ends attempts of one queue badly and their jobs with them; those with a cancel asked for are left.
+-- $1 queue; of the leases: $2 job ids, $3 lease sequences; $4 the moment beyond which no lease may reach: infinity for a
+-- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
+-- $5 retentions, $6 failures and $7 deliveries from now on, $8 outcomes, $9 errors, $10 stack traces.
+-- Locks: the rows that it moves.
+WITH ended AS (
+    DELETE FROM gosynq.running AS job
+    USING unnest(
+        $2::uuid [], $3::integer [], $5::interval [], $6::integer [], $7::integer [], $8::text [], $9::jsonb [],
+        $10::text []
+    ) AS lease (id, lease_seq, kept_for, failures_now, deliveries_now, outcome, error, stack_trace)
+    WHERE
+        job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
+        AND job.lease_expires_at <= $4
+        AND job.cancel_requested_at IS NULL
+    RETURNING
+        job.*, lease.kept_for, lease.failures_now, lease.deliveries_now, lease.outcome, lease.error, lease.stack_trace
+),
+dead AS (
+    INSERT INTO gosynq.finished (
+        id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
+        max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
+        retry_policy, labels, headers, content_type, payload, status, worker_id, started_at, finished_at, prune_on,
+        cancel_requested_at, cancel_reason, progress
+    )
+    SELECT
+        ended.id, ended.queue, ended.kind, ended.priority, ended.created_at, ended.run_at, ended.revision + 2,
+        ended.lease_seq, failures_now, deliveries_now, ended.expires_at, ended.max_retries, ended.max_deliveries,
+        ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key, ended.schedule_id,
+        ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        'failed', worker_id, leased_at, statement_timestamp(),
+        ((statement_timestamp() + kept_for) AT TIME ZONE 'UTC')::date + 1, cancel_requested_at, cancel_reason, progress
+    FROM ended
+),
+attempted AS (
+    INSERT INTO gosynq.attempts (
+        job_id, queue, lease_seq, attempt, worker_id, started_at, finished_at, outcome, error, stack_trace
+    )
+    SELECT
+        id, queue, lease_seq, failures + deliveries, worker_id, leased_at, statement_timestamp(), outcome, error,
+        stack_trace
+    FROM ended
+),
+failed AS (
+    INSERT INTO gosynq.events (
+        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
+    )
+    SELECT
+        'failed', $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels), array_agg(error)
+    FROM ended
+    HAVING count(*) > 0
+),
+dead_lettered AS (
+    INSERT INTO gosynq.events (
+        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
+    )
+    SELECT
+        'dead_lettered', $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries), array_agg(revision + 2), array_agg(labels), array_agg(error)
+    FROM ended
+    HAVING count(*) > 0
+)
+SELECT id FROM ended

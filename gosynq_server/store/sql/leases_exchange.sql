@@ -1,0 +1,97 @@
+-- Completes jobs of one queue under their leases, and leases the next due ones of it, in one round trip.
+-- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 retentions;
+-- of the next: $7 kinds, $8 how many at most, $9 the worker, $10 the queue's lease duration, $11 its attempt time-out.
+-- Locks: the rows that it moves. The candidates are materialized, since LIMIT and SKIP LOCKED in a subquery that is
+-- joined could be run again for each outer row and lease far more than it was asked for. They are deleted by their place
+-- (ctid), which cannot change while they are locked: a join by id was planned as a scan of the whole backlog.
+WITH ended AS (
+    DELETE FROM gosynq.running AS job
+    USING unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text [], $6::interval []) AS lease (
+        id, lease_seq, result, result_content_type, kept_for
+    )
+    WHERE job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
+    RETURNING job.*, lease.result, lease.result_content_type, lease.kept_for
+),
+completed AS (
+    INSERT INTO gosynq.finished (
+        id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
+        max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
+        retry_policy, labels, headers, content_type, payload, status, worker_id, started_at, finished_at, prune_on,
+        cancel_requested_at, cancel_reason, progress, result_content_type, result
+    )
+    SELECT
+        ended.id, ended.queue, ended.kind, ended.priority, ended.created_at, ended.run_at, ended.revision + 1,
+        ended.lease_seq, ended.failures, ended.deliveries, ended.expires_at, ended.max_retries, ended.max_deliveries,
+        ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key, ended.schedule_id,
+        ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        'completed', worker_id, leased_at, statement_timestamp(),
+        ((statement_timestamp() + kept_for) AT TIME ZONE 'UTC')::date + 1, cancel_requested_at, cancel_reason, progress,
+        result_content_type, result
+    FROM ended
+),
+succeeded AS (
+    INSERT INTO gosynq.events (
+        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
+    )
+    SELECT
+        'succeeded', $1, 'completed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels), NULL
+    FROM ended
+    HAVING count(*) > 0
+),
+candidates AS MATERIALIZED (
+    SELECT ctid
+    FROM gosynq.ready
+    WHERE
+        queue = $1 AND kind = ANY($7::text [])
+        AND NOT EXISTS (SELECT FROM gosynq.queues WHERE name = $1 AND state = 'paused')
+    ORDER BY priority DESC, ready_at, id
+    LIMIT $8
+    FOR UPDATE SKIP LOCKED
+),
+taken AS (
+    DELETE FROM gosynq.ready AS job
+    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT ctid FROM candidates))
+    RETURNING job.*
+),
+leased AS (
+    INSERT INTO gosynq.running (
+        id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
+        max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
+        retry_policy, labels, headers, content_type, payload, worker_id, leased_at, lease_expires_at, attempt_deadline
+    )
+    SELECT
+        taken.id, taken.queue, taken.kind, taken.priority, taken.created_at, taken.run_at, taken.revision + 1,
+        taken.lease_seq + 1, taken.failures, taken.deliveries + 1, taken.expires_at, taken.max_retries,
+        taken.max_deliveries, taken.lease_duration, taken.attempt_timeout, taken.retention, taken.idempotency_key,
+        taken.schedule_id, taken.retry_policy, taken.labels, taken.headers, taken.content_type, taken.payload,
+        $9, statement_timestamp(),
+        statement_timestamp() + least(
+            coalesce(lease_duration, $10::interval), coalesce(attempt_timeout, $11::interval)
+        ),
+        statement_timestamp() + coalesce(attempt_timeout, $11::interval)
+    FROM taken
+),
+started AS (
+    INSERT INTO gosynq.events (
+        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
+    )
+    SELECT
+        'started', $1, 'processing', $9, array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries + 1), array_agg(revision + 1), array_agg(labels), NULL
+    FROM taken
+    HAVING count(*) > 0
+)
+-- One row says how many ended, also when nothing was leased.
+SELECT
+    settled.ended_count, taken.id, taken.kind, taken.priority, taken.lease_seq + 1 AS lease_seq,
+    taken.failures + taken.deliveries + 1 AS attempt, taken.content_type, taken.labels, taken.headers,
+    taken.max_retries, taken.created_at, taken.run_at, taken.ready_at, statement_timestamp() AS leased_at,
+    coalesce(taken.lease_duration, $10::interval) AS lease_duration,
+    coalesce(taken.attempt_timeout, $11::interval) AS attempt_timeout,
+    coalesce(
+        taken.payload, (SELECT data FROM gosynq.payloads WHERE queue = $1 AND job_id = taken.id)
+    ) AS payload
+FROM (SELECT count(*) AS ended_count FROM ended) AS settled
+LEFT JOIN taken ON true
+ORDER BY taken.priority DESC, taken.ready_at, taken.id

@@ -1,0 +1,7 @@
+-- Reads a queue's state and settings; a null setting is the server's.
+-- $1 name. Locks: none.
+SELECT
+    name, state, priority, max_retries, max_deliveries, retry_policy, lease_duration, attempt_timeout, retention,
+    dead_letter_retention, max_payload_bytes
+FROM gosynq.queues
+WHERE name = $1
