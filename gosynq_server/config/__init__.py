@@ -1,0 +1,9 @@
+"""The settings: one frozen value from flags, environment and file, and the only reader of the environment."""
+
+from gosynq_server.config.client import ClientConfig
+from gosynq_server.config.errors import ConfigError, Problem
+from gosynq_server.config.loading import load
+from gosynq_server.config.server import Config
+from gosynq_server.config.settings import Setting, settings_of
+
+__all__ = ["ClientConfig", "Config", "ConfigError", "Problem", "Setting", "load", "settings_of"]
