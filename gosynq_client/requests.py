@@ -1,0 +1,83 @@
+"""Says in the contract's words what a caller asks for."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gosynq.v1 import job_pb2, job_service_pb2
+from gosynq_client import content
+from gosynq_client.enums import PRIORITIES, STATUSES, STRATEGIES, number_of
+from gosynq_client.times import duration, timestamp
+
+if TYPE_CHECKING:
+    from gosynq_client.jobs import BackoffStrategy, JobRequest, Priority, RetryPolicy
+    from gosynq_client.listing import JobFilters
+
+
+def with_key(request: JobRequest) -> JobRequest:
+    """Give the request an idempotency key of its own, unless its caller chose one, or chose to have none."""
+    if request.idempotency_key is not None:
+        return request
+    return replace(request, idempotency_key=str(uuid.uuid4()))
+
+
+def job_spec(request: JobRequest) -> job_pb2.JobSpec:
+    """Say what the job is. Raises TypeError or ValueError for what can't be said; the rest the server judges."""
+    if request.run_at is not None and request.delay is not None:
+        raise ValueError("run_at and delay exclude each other")
+    payload, content_type = content.encode(request.payload, request.content_type)
+    return job_pb2.JobSpec(
+        queue=request.queue,
+        kind=request.kind,
+        payload_bytes=payload,
+        content_type=content_type,
+        priority=_priority(request.priority),
+        max_retries=request.max_retries,
+        max_deliveries=request.max_deliveries,
+        run_at=timestamp(request.run_at),
+        delay=duration(request.delay),
+        idempotency_key=request.idempotency_key or "",
+        labels=request.labels,
+        headers=request.headers,
+        retry_policy=_retry_policy(request.retry_policy),
+        lease_duration=duration(request.lease_duration),
+        attempt_timeout=duration(request.attempt_timeout),
+        expires_at=timestamp(request.expires_at),
+        retention=duration(request.retention),
+    )
+
+
+def first_page(filters: JobFilters) -> job_service_pb2.ListJobsRequest:
+    """Ask for the first page of the jobs that pass. Raises ValueError for a status or priority that is none."""
+    return job_service_pb2.ListJobsRequest(
+        status=[number_of(STATUSES, status) for status in filters.get("statuses", ())],
+        queue=filters.get("queues", ()),
+        kind=filters.get("kinds", ()),
+        priority=[number_of(PRIORITIES, priority) for priority in filters.get("priorities", ())],
+        filter=filters.get("filter", ""),
+        order_by="created_at" if filters.get("oldest_first", False) else "",
+        page_size=filters.get("page_size", 0),
+        view=job_pb2.JOB_VIEW_FULL if filters.get("full", False) else job_pb2.JOB_VIEW_BASIC,
+    )
+
+
+def _retry_policy(policy: RetryPolicy | None) -> job_pb2.RetryPolicy | None:
+    if policy is None:
+        return None
+    return job_pb2.RetryPolicy(
+        strategy=_strategy(policy.strategy),
+        initial_backoff=duration(policy.initial_backoff),
+        multiplier=policy.multiplier,
+        max_backoff=duration(policy.max_backoff),
+        jitter=policy.jitter,
+    )
+
+
+def _priority(priority: Priority | None) -> job_pb2.JobPriority.ValueType:
+    return job_pb2.JOB_PRIORITY_UNSPECIFIED if priority is None else number_of(PRIORITIES, priority)
+
+
+def _strategy(strategy: BackoffStrategy | None) -> job_pb2.BackoffStrategy.ValueType:
+    return job_pb2.BACKOFF_STRATEGY_UNSPECIFIED if strategy is None else number_of(STRATEGIES, strategy)
