@@ -1,0 +1,107 @@
+"""What callers say of jobs to add, and the answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gosynq.v1 import job_service_pb2
+from gosynq_server.domain.job import JSON_CONTENT_TYPE, JobSpec
+from gosynq_server.domain.retry import RetryPolicyOverride
+from gosynq_server.rpc.convert import (
+    PRIORITIES,
+    STATUS_NUMBERS,
+    STRATEGIES,
+    length_of,
+    moment_of,
+    text_of,
+    texts_of,
+)
+from gosynq_server.rpc.convert_content import checked_json, json_of
+from gosynq_server.rpc.convert_jobs import job_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime, timedelta
+
+    from google.protobuf.message import Message
+
+    from gosynq.v1 import job_pb2
+    from gosynq_server.service.enqueue import Enqueued
+
+
+def spec_of(spec: job_pb2.JobSpec, path: str = "job") -> JobSpec:
+    """Return what a caller says of a job that keeps the schema's rules; ValidationFailed names fields below path."""
+    payload, content_type = _content_of(spec, path)
+    return JobSpec(
+        queue=spec.queue,
+        kind=spec.kind,
+        payload=payload,
+        content_type=content_type,
+        priority=PRIORITIES[spec.priority],
+        max_retries=_given(spec, "max_retries"),
+        max_deliveries=_given(spec, "max_deliveries"),
+        run_at=_moment(spec, "run_at", path),
+        delay=_length(spec, "delay", path),
+        idempotency_key=spec.idempotency_key,
+        labels=texts_of(spec.labels, f"{path}.labels"),
+        headers=texts_of(spec.headers, f"{path}.headers"),
+        retry_policy=_policy_of(spec.retry_policy, f"{path}.retry_policy") if spec.HasField("retry_policy") else None,
+        lease_duration=_length(spec, "lease_duration", path),
+        attempt_timeout=_length(spec, "attempt_timeout", path),
+        expires_at=_moment(spec, "expires_at", path),
+        retention=_length(spec, "retention", path),
+    )
+
+
+def specs_of(specs: Iterable[job_pb2.JobSpec]) -> list[JobSpec]:
+    """Return the specs of a batch, in order; ValidationFailed names fields as jobs[17].queue."""
+    return [spec_of(spec, f"jobs[{index}]") for index, spec in enumerate(specs)]
+
+
+def enqueued_message(enqueued: Enqueued) -> job_service_pb2.EnqueueJobResponse:
+    """Return the answer to one enqueue, with the job if it is there."""
+    return job_service_pb2.EnqueueJobResponse(
+        job_id=enqueued.job_id,
+        status=STATUS_NUMBERS[enqueued.status],
+        deduplicated=enqueued.deduplicated,
+        job=None if enqueued.job is None else job_message(enqueued.job, full=False),
+    )
+
+
+def batch_message(results: Iterable[Enqueued]) -> job_service_pb2.BatchEnqueueJobsResponse:
+    """Return the answer to a batch, in its order."""
+    return job_service_pb2.BatchEnqueueJobsResponse(results=map(enqueued_message, results))
+
+
+def _content_of(spec: job_pb2.JobSpec, path: str) -> tuple[bytes, str]:
+    match spec.WhichOneof("content"):
+        case "payload":
+            return json_of(spec.payload, f"{path}.payload"), JSON_CONTENT_TYPE
+        case "payload_bytes" if spec.content_type == JSON_CONTENT_TYPE:
+            return checked_json(spec.payload_bytes, f"{path}.payload_bytes"), JSON_CONTENT_TYPE
+        case "payload_bytes":
+            return spec.payload_bytes, text_of(spec.content_type, f"{path}.content_type")
+        case _:
+            return b"{}", JSON_CONTENT_TYPE
+
+
+def _policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
+    return RetryPolicyOverride(
+        strategy=STRATEGIES[policy.strategy],
+        initial_backoff=_length(policy, "initial_backoff", path),
+        multiplier=_given(policy, "multiplier"),
+        max_backoff=_length(policy, "max_backoff", path),
+        jitter=_given(policy, "jitter"),
+    )
+
+
+def _given(message: Message, name: str) -> Any:
+    return getattr(message, name) if message.HasField(name) else None
+
+
+def _moment(message: Message, name: str, path: str) -> datetime | None:
+    return moment_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None
+
+
+def _length(message: Message, name: str, path: str) -> timedelta | None:
+    return length_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None
