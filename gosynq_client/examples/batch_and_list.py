@@ -18,7 +18,7 @@ async def main(target: str) -> None:
         enqueued = await client.enqueue_many(requests)
         await asyncio.gather(*(client.wait(job.id) for job in enqueued))
         async for job in client.list(filter=f'labels.batch = "{batch}"', full=True, page_size=10):
-            print(job.id, job.status, job.result)  # noqa: T201 - an example shows what it did
+            print(job.id, job.status, job.result)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ async def main(target: str) -> None:
             sys.exit(f"{error.reason or error.code}: {error}")
     if job.status is not JobStatus.COMPLETED:
         sys.exit(f"{job.status}: {job.last_error}")
-    print(job.id, job.status, job.result)  # noqa: T201 - an example shows what it did
+    print(job.id, job.status, job.result)
 
 
 if __name__ == "__main__":

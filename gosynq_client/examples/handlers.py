@@ -32,7 +32,7 @@ async def main(target: str) -> None:
         for kind in ("word_count", "checksum"):
             enqueued = await client.enqueue(kind, {"text": "to be or not to be"})
             job = await client.wait(enqueued.id, timeout=timedelta(seconds=30))
-            print(kind, job.status, job.result)  # noqa: T201 - an example shows what it did
+            print(kind, job.status, job.result)
 
 
 if __name__ == "__main__":
