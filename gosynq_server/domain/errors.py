@@ -28,7 +28,7 @@ class GosynqError(Exception):
 
 
 class ValidationFailed(GosynqError):
-    """{summary}."""  # noqa: D400,D415 - a message of its own, with the first violation in it
+    """{summary}."""
 
     reason = "VALIDATION_FAILED"
 
