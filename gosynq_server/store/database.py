@@ -58,7 +58,7 @@ class Transaction:
 
 
 class Database:
-    """A pool of at most pool_size connections, opened as they are needed, so that it can be made while there is no server.
+    """A pool of at most pool_size connections, opened as they are needed: it can be made while there is no server.
 
     Every method raises DatabaseUnavailable where the outcome is unknown, DatabaseBusy where nothing was done, and
     StorageFull where there is no room.

@@ -15,24 +15,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldKey:
-    """A key, the fingerprint of the spec that took it, and the job that it names."""
+class NamedKey:
+    """A key, the fingerprint of the spec that took it, the job that it names, and whether it still holds."""
 
     key: str
     fingerprint: bytes
     job_id: JobId
+    is_held: bool
 
 
-async def get(executor: Executor, queue: str, keys: Sequence[str]) -> dict[str, HeldKey]:
-    """Read what keys of one queue name; those that name nothing are left out."""
-    rows = await executor.fetch("keys_get", queue, keys)
-    held = (HeldKey(key=row["key"], fingerprint=row["fingerprint"], job_id=JobId(str(row["job_id"]))) for row in rows)
-    return {found.key: found for found in held}
+async def get(executor: Executor, queue: str, keys: Sequence[str], *, window: timedelta) -> dict[str, NamedKey]:
+    """Read what keys of one queue name, held for the window beyond their jobs' ends; unknown ones are left out."""
+    named = [
+        NamedKey(
+            key=row["key"],
+            fingerprint=row["fingerprint"],
+            job_id=JobId(str(row["job_id"])),
+            is_held=row["is_held"],
+        )
+        for row in await executor.fetch("keys_get", queue, keys, window)
+    ]
+    return {found.key: found for found in named}
 
 
-async def free(executor: Executor, queue: str, held: Sequence[HeldKey]) -> None:
+async def free(executor: Executor, queue: str, named: Sequence[NamedKey]) -> None:
     """Free keys of one queue where they still name the given jobs."""
-    await executor.fetch("keys_free", queue, [found.key for found in held], [found.job_id for found in held])
+    await executor.fetch("keys_free", queue, [found.key for found in named], [found.job_id for found in named])
 
 
 async def sweep(executor: Executor, *, window: timedelta, limit: int) -> int:

@@ -35,12 +35,11 @@ def lease_key(job_id: object, lease_seq: int) -> LeaseKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """A lease that ends well: what the attempt returned, and how long its job is kept."""
+    """A lease that ends well, and what its attempt returned."""
 
     key: LeaseKey
     result: bytes | None
     content_type: str | None
-    kept_for: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +49,7 @@ class Claim:
     worker_id: str
     kinds: Sequence[str]
     wanted: int
+    window: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +101,13 @@ async def exchange(
         *_ids_and_sequences(completion.key for completion in ended),
         [completion.result for completion in ended],
         [completion.content_type for completion in ended],
-        [completion.kept_for for completion in ended],
+        queue.defaults.retention,
         claim.kinds,
         claim.wanted,
         claim.worker_id,
         queue.defaults.lease_duration,
         queue.defaults.attempt_timeout,
+        claim.window,
     )
     leases = [_lease_of(row, queue) for row in rows if row["id"] is not None]
     return rows[0]["ended_count"], leases

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncpg import Record
+
+Row: TypeAlias = "Record"
+"""A row as the store hands it to those who read it by the functions here."""
 
 
 def labels_of(text: str | None) -> Mapping[str, str]:

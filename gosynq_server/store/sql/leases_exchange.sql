@@ -1,16 +1,19 @@
 -- Completes jobs of one queue under their leases, and leases the next due ones of it, in one round trip.
--- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 retentions;
--- of the next: $7 kinds, $8 how many at most, $9 the worker, $10 the queue's lease duration, $11 its attempt time-out.
+-- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 the
+-- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds, $8 how many at most,
+-- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out.
 -- Locks: the rows that it moves. The candidates are materialized, since LIMIT and SKIP LOCKED in a subquery that is
 -- joined could be run again for each outer row and lease far more than it was asked for. They are deleted by their place
 -- (ctid), which cannot change while they are locked: a join by id was planned as a scan of the whole backlog.
 WITH ended AS (
     DELETE FROM gosynq.running AS job
-    USING unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text [], $6::interval []) AS lease (
-        id, lease_seq, result, result_content_type, kept_for
+    USING unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text []) AS lease (
+        id, lease_seq, result, result_content_type
     )
     WHERE job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
-    RETURNING job.*, lease.result, lease.result_content_type, lease.kept_for
+    RETURNING
+        job.*, lease.result, lease.result_content_type,
+        greatest(coalesce(job.retention, $6::interval), $12::interval) AS kept_for
 ),
 completed AS (
     INSERT INTO gosynq.finished (

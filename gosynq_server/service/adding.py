@@ -1,0 +1,158 @@
+"""How jobs are added to one queue: checked, inserted, and found again where their idempotency key is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gosynq_server.domain.errors import (
+    DatabaseBusy,
+    GosynqError,
+    IdempotencyKeyReused,
+    PayloadTooLarge,
+    QueueDraining,
+)
+from gosynq_server.domain.fingerprint import fingerprint
+from gosynq_server.domain.ids import new_job_id
+from gosynq_server.domain.job import Job, JobId, JobSpec, JobStatus, Stage
+from gosynq_server.domain.queue import QueueState
+from gosynq_server.store import jobs, keys
+from gosynq_server.store.jobs import Added, NewJob
+from gosynq_server.store.records import job_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from gosynq_server.domain.queue import Queue
+    from gosynq_server.store.database import Executor
+    from gosynq_server.store.keys import NamedKey
+
+_INLINE_BYTES = 1024
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enqueued:
+    """What became of a spec: the job that it made or was found to have made; job only where it was asked for."""
+
+    job_id: str
+    status: JobStatus
+    deduplicated: bool
+    job: Job | None = None
+
+
+def new_job(spec: JobSpec, queue: Queue) -> NewJob:
+    """Check a spec against its queue and give it an id; raises PayloadTooLarge and QueueDraining."""
+    limit = queue.defaults.max_payload_bytes
+    if len(spec.payload) > limit:
+        raise PayloadTooLarge(size=len(spec.payload), limit=limit)
+    if queue.state is QueueState.DRAINING:
+        raise QueueDraining(queue=queue.name)
+    return NewJob(
+        id=new_job_id(),
+        spec=spec,
+        priority=queue.priority_of(spec),
+        fingerprint=fingerprint(spec) if spec.idempotency_key else None,
+    )
+
+
+def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:
+    """Return a job as it is right after it was added, without its content."""
+    spec, defaults = new.spec, queue.defaults
+    return Job(
+        id=new.id,
+        queue=queue.name,
+        kind=spec.kind,
+        status=JobStatus.PENDING,
+        stage=Stage.SCHEDULED if added.run_at > added.created_at else Stage.READY,
+        priority=new.priority,
+        payload=None,
+        content_type=spec.content_type,
+        max_retries=defaults.max_retries if spec.max_retries is None else spec.max_retries,
+        max_deliveries=defaults.max_deliveries if spec.max_deliveries is None else spec.max_deliveries,
+        failures=0,
+        deliveries=0,
+        retry_policy=queue.retry_policy_of(spec.retry_policy),
+        lease_duration=spec.lease_duration or defaults.lease_duration,
+        attempt_timeout=spec.attempt_timeout or defaults.attempt_timeout,
+        retention=defaults.retention if spec.retention is None else spec.retention,
+        created_at=added.created_at,
+        run_at=added.run_at,
+        updated_at=added.created_at,
+        expires_at=spec.expires_at,
+        idempotency_key=spec.idempotency_key,
+        labels=spec.labels,
+    )
+
+
+class QueueAdder:
+    """Adds jobs to one queue by one executor, holding to the rule of idempotency keys.
+
+    A key that is held names one job: a spec with its fingerprint finds the job, another one is refused. window is how
+    long a key is held beyond its job's end.
+    """
+
+    def __init__(self, executor: Executor, queue: Queue, *, window: timedelta, with_job: bool) -> None:
+        self._executor = executor
+        self._queue = queue
+        self._window = window
+        self._with_job = with_job
+        self._answers: dict[JobId, Enqueued | GosynqError] = {}
+
+    async def add(self, group: Sequence[NewJob]) -> dict[JobId, Enqueued | GosynqError]:
+        """Add jobs, each answered under the id that it was given; raises DatabaseBusy where keys change too fast."""
+        refused = await self._insert(group)
+        for _ in range(_TRIES):
+            if not refused:
+                return self._answers
+            refused = await self._insert(await self._without_held_keys(refused))
+        raise DatabaseBusy
+
+    async def _insert(self, group: Sequence[NewJob]) -> list[NewJob]:
+        """Insert jobs and answer for them; return those whose keys are taken."""
+        if not group:
+            return []
+        added = await jobs.insert(
+            self._executor, self._queue.name, group, inline_limit=_INLINE_BYTES, window=self._window
+        )
+        for new in group:
+            if new.id in added:
+                self._answers[new.id] = self._made(new, added[new.id])
+        return [new for new in group if new.id not in added]
+
+    async def _without_held_keys(self, refused: Sequence[NewJob]) -> list[NewJob]:
+        """Answer for the jobs whose keys are held, and free the keys that are held no more; return the others."""
+        named = await keys.get(
+            self._executor, self._queue.name, [new.spec.idempotency_key for new in refused], window=self._window
+        )
+        lapsed = [found for found in named.values() if not found.is_held]
+        if lapsed:
+            await keys.free(self._executor, self._queue.name, lapsed)
+        held = {key: found for key, found in named.items() if found.is_held}
+        found_jobs = await self._read({found.job_id for found in held.values()})
+        return [new for new in refused if not self._answer_from(held, found_jobs, new)]
+
+    def _answer_from(self, held: dict[str, NamedKey], found_jobs: dict[JobId, Job], new: NewJob) -> bool:
+        found = held.get(new.spec.idempotency_key)
+        if found is None or found.job_id not in found_jobs:
+            return False
+        job = found_jobs[found.job_id]
+        if found.fingerprint != new.fingerprint:
+            self._answers[new.id] = IdempotencyKeyReused(job_id=found.job_id, queue=self._queue.name)
+        else:
+            self._answers[new.id] = Enqueued(
+                job_id=job.id, status=job.status, deduplicated=True, job=job if self._with_job else None
+            )
+        return True
+
+    async def _read(self, ids: set[JobId]) -> dict[JobId, Job]:
+        if not ids:
+            return {}
+        rows = await jobs.get(self._executor, list(ids), whole=False)
+        found = (job_of(row, self._queue) for row in rows)
+        return {job.id: job for job in found}
+
+    def _made(self, new: NewJob, added: Added) -> Enqueued:
+        job = fresh_job(new, added, self._queue) if self._with_job else None
+        return Enqueued(job_id=new.id, status=JobStatus.PENDING, deduplicated=False, job=job)

@@ -1,0 +1,215 @@
+"""Looking after jobs: read, listed, waited for, and moved by a caller's verb."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from gosynq_server.domain.errors import DatabaseBusy, JobNotFound, JobProcessing, JobTerminal
+from gosynq_server.domain.filters import to_jsonpath
+from gosynq_server.domain.ids import parse_job_id
+from gosynq_server.domain.job import Job, JobId, JobStatus, Stage
+from gosynq_server.domain.lifecycle import TERMINAL
+from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
+from gosynq_server.domain.paging import (
+    attempts_digest,
+    decode_sequence_token,
+    decode_token,
+    encode_sequence_token,
+    encode_token,
+    query_digest,
+)
+from gosynq_server.service.waits import wait_until
+from gosynq_server.store import jobs
+from gosynq_server.store.jobs import Conditions, Location
+from gosynq_server.store.records import Row, attempt_of, job_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime, timedelta
+
+    from gosynq_server.service.queues import Queues
+    from gosynq_server.service.waits import Waits
+    from gosynq_server.service.wakeups import Wakeups
+    from gosynq_server.store.database import Database
+
+_TRIES = 20
+
+
+class Jobs:
+    """Reads jobs and acts on them one by one.
+
+    A verb asks where the job is, as of one moment, and acts on that stage; where the job has moved on in between
+    nothing is touched, and it asks again.
+    """
+
+    def __init__(
+        self, database: Database, queues: Queues, wakeups: Wakeups, waits: Waits, *, window: timedelta
+    ) -> None:
+        self._database = database
+        self._queues = queues
+        self._wakeups = wakeups
+        self._waits = waits
+        self._window = window
+
+    async def get(self, job_id: str, *, with_content: bool) -> Job:
+        """Return a job, with payload, headers and result where asked; raises JobNotFound."""
+        job = parse_job_id(job_id)
+        rows = await jobs.get(self._database, [job], whole=with_content)
+        if not rows:
+            raise JobNotFound(job_id=job)
+        return (await self._read(rows))[0]
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """Return a page of jobs; raises FilterInvalid and PageTokenInvalid."""
+        digest = query_digest(query)
+        rows = await jobs.list_page(
+            self._database,
+            _conditions(query),
+            newest_first=query.newest_first,
+            after=decode_token(query.page_token, digest) if query.page_token else None,
+            limit=query.page_size + 1,
+        )
+        page = rows[: query.page_size]
+        token = encode_token(digest, jobs.job_id(page[-1])) if len(rows) > query.page_size else ""
+        if query.with_content:
+            page = await self._whole(page)
+        return JobPage(jobs=await self._read(page), next_page_token=token)
+
+    async def attempts(self, job_id: str, *, page_size: int, page_token: str) -> AttemptPage:
+        """Return a page of a job's attempts, newest first; raises JobNotFound and PageTokenInvalid."""
+        job = parse_job_id(job_id)
+        digest = attempts_digest(job)
+        after = decode_sequence_token(page_token, digest) if page_token else None
+        rows = await jobs.list_attempts(self._database, job, after=after, limit=page_size + 1)
+        if not rows and await jobs.locate(self._database, job) is None:
+            raise JobNotFound(job_id=job)
+        attempts = tuple(attempt_of(row) for row in rows[:page_size])
+        token = encode_sequence_token(digest, attempts[-1].lease_seq) if len(rows) > page_size else ""
+        return AttemptPage(attempts=attempts, next_page_token=token)
+
+    async def wait(self, job_id: str, timeout: timedelta) -> Job:  # noqa: ASYNC109 - no error when it is over
+        """Return a job once it is terminal, or as it is when time is up or the server drains; raises JobNotFound."""
+        with self._waits.waiting_for(parse_job_id(job_id)) as ended:
+            job = await self.get(job_id, with_content=True)
+            if job.status in TERMINAL:
+                return job
+            await wait_until(ended, timeout)
+        return await self.get(job_id, with_content=True)
+
+    async def cancel(self, job_id: str, *, reason: str, force: bool) -> Job:
+        """Cancel a job, or ask its worker to; return it as it is then. Raises JobNotFound and JobTerminal."""
+        job = parse_job_id(job_id)
+
+        async def act(location: Location) -> bool:
+            return await self._cancel_at(location, job, reason=reason, force=force)
+
+        await self._act(job, act)
+        return await self.get(job, with_content=False)
+
+    async def retry(self, job_id: str, *, run_at: datetime | None) -> Job:
+        """Make a failed or cancelled job pending, or give a pending one another start, None being now.
+
+        Raises JobNotFound, JobTerminal for a completed job and JobProcessing for a running one.
+        """
+        job = parse_job_id(job_id)
+
+        async def act(location: Location) -> bool:
+            return await self._retry_at(location, job, run_at=run_at)
+
+        await self._act(job, act)
+        return await self.get(job, with_content=False)
+
+    async def delete(self, job_id: str, *, force: bool, allow_missing: bool) -> None:
+        """Delete a job; raises JobNotFound unless missing is allowed, and JobProcessing unless forced."""
+        job = parse_job_id(job_id)
+
+        async def act(location: Location) -> bool:
+            return await self._delete_at(location, job, force=force)
+
+        try:
+            await self._act(job, act)
+        except JobNotFound:
+            if not allow_missing:
+                raise
+
+    async def _act(self, job: JobId, act: Callable[[Location], Awaitable[bool]]) -> None:
+        for _ in range(_TRIES):
+            location = await jobs.locate(self._database, job)
+            if location is None:
+                raise JobNotFound(job_id=job)
+            if await act(location):
+                return
+        raise DatabaseBusy
+
+    async def _cancel_at(self, location: Location, job: JobId, *, reason: str, force: bool) -> bool:
+        if location.status is JobStatus.CANCELLED:
+            return True
+        if location.status in TERMINAL:
+            raise JobTerminal(job_id=job, status=location.status)
+        if location.stage is Stage.RUNNING and not force:
+            return await self._request_cancel(location, job, reason=reason)
+        kept_for = await self._kept_for(location)
+        if location.stage is Stage.RUNNING:
+            done = await jobs.cancel_running(self._database, location.queue, job, kept_for=kept_for, reason=reason)
+            self._wakeups.cancel_requested(job, reason)
+        else:
+            done = await jobs.cancel_pending(
+                self._database, location.queue, job, stage=location.stage, kept_for=kept_for, reason=reason
+            )
+        self._wakeups.jobs_finished([job] if done else [])
+        return done
+
+    async def _request_cancel(self, location: Location, job: JobId, *, reason: str) -> bool:
+        asked = await jobs.request_cancel(self._database, location.queue, job, reason=reason)
+        if asked:
+            self._wakeups.cancel_requested(job, reason)
+        return asked
+
+    async def _retry_at(self, location: Location, job: JobId, *, run_at: datetime | None) -> bool:
+        match location.status:
+            case JobStatus.PROCESSING:
+                raise JobProcessing(job_id=job, worker_id=location.worker_id)
+            case JobStatus.COMPLETED:
+                raise JobTerminal(job_id=job, status=location.status)
+            case JobStatus.PENDING | JobStatus.FAILED | JobStatus.CANCELLED:
+                done = await jobs.reschedule(self._database, location.queue, job, stage=location.stage, run_at=run_at)
+            case _:
+                assert_never(location.status)
+        if done:
+            self._wakeups.jobs_scheduled(location.queue)
+        return done
+
+    async def _delete_at(self, location: Location, job: JobId, *, force: bool) -> bool:
+        running = location.stage is Stage.RUNNING
+        if running and not force:
+            raise JobProcessing(job_id=job, worker_id=location.worker_id)
+        done = await jobs.delete(self._database, location.queue, job, stage=location.stage)
+        if done and running:
+            self._wakeups.cancel_requested(job, "deleted")
+        self._wakeups.jobs_finished([job] if done else [])
+        return done
+
+    async def _kept_for(self, location: Location) -> timedelta:
+        defaults = (await self._queues.get(location.queue)).defaults
+        return max(defaults.retention if location.retention is None else location.retention, self._window)
+
+    async def _whole(self, page: Sequence[Row]) -> tuple[Row, ...]:
+        """Read a page again with its content; jobs deleted meanwhile fall out."""
+        whole = {
+            row["id"]: row for row in await jobs.get(self._database, [jobs.job_id(row) for row in page], whole=True)
+        }
+        return tuple(whole[row["id"]] for row in page if row["id"] in whole)
+
+    async def _read(self, rows: Sequence[Row]) -> tuple[Job, ...]:
+        queues = {name: await self._queues.get(name) for name in {row["queue"] for row in rows}}
+        return tuple(job_of(row, queues[row["queue"]]) for row in rows)
+
+
+def _conditions(query: JobQuery) -> Conditions:
+    return Conditions(
+        statuses=list(query.statuses),
+        queues=list(query.queues),
+        kinds=list(query.kinds),
+        priorities=list(query.priorities),
+        path=to_jsonpath(query.filter) if query.filter.strip() else None,
+    )

@@ -1,0 +1,46 @@
+"""The queues' settings, remembered for a few seconds, and queues made on first use."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from gosynq_server.domain.queue import Queue
+from gosynq_server.store import queues
+
+if TYPE_CHECKING:
+    from gosynq_server.domain.queue import QueueDefaults
+    from gosynq_server.store.database import Database
+
+_MAX_AGE_SECONDS = 5.0
+
+
+class Queues:
+    """What is known of the queues. A setting changed elsewhere is seen after five seconds at the latest."""
+
+    def __init__(self, database: Database, *, defaults: QueueDefaults) -> None:
+        self._database = database
+        self._defaults = defaults
+        self._known: dict[str, tuple[float, Queue]] = {}
+
+    async def get(self, name: str) -> Queue:
+        """Return a queue's settings; one that is not there has the server's."""
+        return await self._remembered(name) or Queue(name=name, defaults=self._defaults)
+
+    async def get_or_make(self, name: str) -> Queue:
+        """Return a queue's settings, making the queue where there is none of that name."""
+        queue = await self._remembered(name)
+        if queue is not None:
+            return queue
+        await queues.make(self._database, name)
+        return await self.get(name)
+
+    async def _remembered(self, name: str) -> Queue | None:
+        read_at, queue = self._known.get(name, (0.0, None))
+        now = time.monotonic()
+        if queue is not None and now - read_at < _MAX_AGE_SECONDS:
+            return queue
+        found = await queues.get(self._database, name, defaults=self._defaults)
+        if found is not None:
+            self._known[name] = (now, found)
+        return found

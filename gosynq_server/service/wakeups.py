@@ -1,0 +1,96 @@
+"""Wake-ups inside this server: hints that there may be something to do. The truth is always read from a table."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gosynq_server.domain.job import JobId
+
+
+class WakeupListener(Protocol):
+    """Who wants to hear of what happens; each method returns at once."""
+
+    def jobs_ready(self, queue: str) -> None:
+        """Tell that jobs of a queue may be ready."""
+
+    def jobs_scheduled(self, queue: str) -> None:
+        """Tell that jobs of a queue may have got an earlier start."""
+
+    def jobs_finished(self, jobs: Iterable[JobId]) -> None:
+        """Tell that jobs have become terminal."""
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        """Tell that a running job is to be cancelled."""
+
+
+class Wakeups:
+    """Passes each wake-up to every listener of this server."""
+
+    def __init__(self) -> None:
+        self._listeners: list[WakeupListener] = []
+
+    def add(self, listener: WakeupListener) -> None:
+        """Let a listener hear of everything from now on."""
+        self._listeners.append(listener)
+
+    def jobs_ready(self, queue: str) -> None:
+        """Tell that jobs of a queue may be ready."""
+        for listener in self._listeners:
+            listener.jobs_ready(queue)
+
+    def jobs_scheduled(self, queue: str) -> None:
+        """Tell that jobs of a queue may have got an earlier start."""
+        for listener in self._listeners:
+            listener.jobs_scheduled(queue)
+
+    def jobs_finished(self, jobs: Iterable[JobId]) -> None:
+        """Tell that jobs have become terminal."""
+        known = list(jobs)
+        for listener in self._listeners:
+            listener.jobs_finished(known)
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        """Tell that a running job is to be cancelled."""
+        for listener in self._listeners:
+            listener.cancel_requested(job, reason)
+
+
+class Deaf:
+    """A listener to nothing, to be listened with where only some wake-ups matter."""
+
+    def jobs_ready(self, queue: str) -> None:
+        """Ignore it."""
+
+    def jobs_scheduled(self, queue: str) -> None:
+        """Ignore it."""
+
+    def jobs_finished(self, jobs: Iterable[JobId]) -> None:
+        """Ignore it."""
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        """Ignore it."""
+
+
+class Signal:
+    """Wakes the one who waits; a wake-up while nobody waits is kept for the next wait."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def set(self) -> None:
+        """Wake."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a wake-up, at most so long; say whether there was one."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        self._event.clear()
+        return True
