@@ -3,7 +3,7 @@ PY ?= python3
 UV := $(shell command -v uv 2>/dev/null)
 BIN := .venv/bin
 TOOLS := $(CURDIR)/.tools/bin
-export PATH := $(TOOLS):$(PATH)
+export PATH := $(TOOLS):$(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test check proto proto-baseline lock tools bench wheel clean
 

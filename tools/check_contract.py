@@ -16,6 +16,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
 
 ROOT = Path(__file__).resolve().parent.parent
+BUF = Path(sys.executable).parent / "buf"
 CONTRACT = ROOT / "gosynq/v1/contract.binpb"
 BASELINE = ROOT / "proto/baseline.binpb"
 RULES = {"version": "v2", "breaking": {"use": ["FILE", "WIRE_JSON"], "ignore": ["google"]}}
@@ -58,7 +59,7 @@ def changed_options(baseline: FileDescriptorSet, contract: FileDescriptorSet) ->
 
 def main() -> int:
     """Compare with the release; return the exit status."""
-    command: list[str | Path] = ["buf", "breaking", CONTRACT, "--against", BASELINE, "--config", json.dumps(RULES)]
+    command: list[str | Path] = [BUF, "breaking", CONTRACT, "--against", BASELINE, "--config", json.dumps(RULES)]
     broken = subprocess.run(command, check=False).returncode != 0
     baseline = FileDescriptorSet.FromString(BASELINE.read_bytes())
     changed = changed_options(baseline, FileDescriptorSet.FromString(CONTRACT.read_bytes()))

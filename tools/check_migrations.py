@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SQUAWK = Path(sys.executable).parent / "squawk"
 SETTINGS = ROOT / ".squawk.toml"
 # A down migration undoes its up migration, and dropping what that one made is all it does.
 ALLOWED_ON_THE_WAY_BACK = ("ban-drop-table", "ban-drop-view", "ban-drop-function", "ban-drop-column")
