@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 import grpc
@@ -13,7 +14,7 @@ from gosynq.v1 import admin_service_pb2, admin_service_pb2_grpc, job_service_pb2
 from gosynq_client.channel import open_channel
 from gosynq_client.enqueue_stream import EnqueueStream
 from gosynq_client.errors import JobNotDone
-from gosynq_client.jobs import NO_PAYLOAD, JobRequest
+from gosynq_client.jobs import JobRequest
 from gosynq_client.options import ClientOptions
 from gosynq_client.replies import read_attempt, read_enqueued, read_job, read_server_info
 from gosynq_client.requests import first_page, job_spec, with_key
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gosynq_client.enqueue_stream import StreamedJob
-    from gosynq_client.jobs import Attempt, Content, EnqueuedJob, Job, JobOptions
+    from gosynq_client.jobs import Attempt, Content, EnqueuedJob, Job, JobOptions, JsonObject
     from gosynq_client.listing import JobFilters
     from gosynq_client.server_info import ServerInfo
 
@@ -35,6 +36,7 @@ _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 
 _DEFAULTS = ClientOptions()
+_NO_PAYLOAD: JsonObject = MappingProxyType({})
 
 # One question holds a connection that long; below it no proxy takes the silence for a death.
 _LONGEST_QUESTION = 30.0
@@ -81,7 +83,7 @@ class Client:
     async def enqueue(
         self,
         kind: str,
-        payload: Content = NO_PAYLOAD,
+        payload: Content = _NO_PAYLOAD,
         *,
         validate_only: bool = False,
         **options: Unpack[JobOptions],

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TypeAlias, TypedDict
 
 JsonObject: TypeAlias = Mapping[str, object]
 Content: TypeAlias = JsonObject | bytes
-
-NO_PAYLOAD: JsonObject = MappingProxyType({})
 
 
 class JobStatus(StrEnum):
@@ -100,7 +97,7 @@ class JobRequest:
     """
 
     kind: str
-    payload: Content = NO_PAYLOAD
+    payload: Content = field(default_factory=dict)
     _: KW_ONLY
     queue: str = "default"
     priority: Priority | None = None
