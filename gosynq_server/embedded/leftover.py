@@ -72,5 +72,7 @@ def _works_in(data: Path, pid: int) -> bool:
 
 
 def _commanded_to(data: Path, pid: int) -> bool:
-    listing = subprocess.run(["/bin/ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True)
+    listing = subprocess.run(
+        ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True
+    )
     return "postgres" in listing.stdout and f"-D {data}" in listing.stdout

@@ -56,7 +56,7 @@ def server(make_server: MakeServer) -> EmbeddedPostgres:
 
 
 @pytest.fixture
-def own(folder: Path) -> Iterator[Callable[[], Owner]]:
+def own(folder: Path, until_ended: Callable[[int], None]) -> Iterator[Callable[[], Owner]]:
     """Give a starter of processes that own a server in the folder; it returns process, address and server's pid."""
     with contextlib.ExitStack() as stack:
 
@@ -69,9 +69,10 @@ def own(folder: Path) -> Iterator[Callable[[], Owner]]:
                     text=True,
                 )
             )
-            stack.callback(process.kill)
             assert process.stdout is not None
             url, pid = process.stdout.readline().split()
+            stack.callback(until_ended, int(pid))
+            stack.callback(process.kill)
             return process, url, int(pid)
 
         yield start

