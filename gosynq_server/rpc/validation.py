@@ -4,21 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.message import DecodeError, Message
 from protovalidate import collect_violations
 
 from gosynq_server.domain.errors import FieldViolation, ValidationFailed
 from gosynq_server.rpc.errors import VIOLATION_LIMIT
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
+    from collections.abc import Callable
 
 _KEY_LIMIT = 64
+
+
+class Malformed:
+    """Stands for a request whose bytes are no message of its type."""
 
 
 def check(message: Message) -> None:
     """Raise ValidationFailed if the message breaks rules of its schema, naming the first VIOLATION_LIMIT of them."""
     if violations := collect_violations(message):
         raise ValidationFailed(tuple(_violation(found.proto) for found in violations[:VIOLATION_LIMIT]))
+
+
+def malformed() -> ValidationFailed:
+    """Return the error of bytes that are no message, or one nested deeper than protobuf allows."""
+    description = "its bytes are no message of the expected type, or nest too deep"
+    return ValidationFailed((FieldViolation(field="request", description=description, reason="message.malformed"),))
+
+
+def lenient(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Message | Malformed]:
+    """Return a deserializer that leaves it to an interceptor to refuse bytes: the library tells of an exception."""
+
+    def deserialize_or_mark(data: bytes) -> Message | Malformed:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return Malformed()
+
+    return deserialize_or_mark
 
 
 def _violation(found: Any) -> FieldViolation:

@@ -1,0 +1,204 @@
+"""What is done around every call: id, deadline, the schema's rules, errors, log line and figures."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+from grpc.aio import AbortError
+from grpc_interceptor.server import AsyncServerInterceptor
+
+from gosynq_server.domain.errors import GosynqError, Retryable
+from gosynq_server.rpc.errors import code_of, status_of
+from gosynq_server.rpc.unimplemented import UNIMPLEMENTED_RPCS
+from gosynq_server.rpc.validation import Malformed, check, lenient, malformed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Observe = Callable[[str, str, float], None]
+    """Told of every call that ended: its method, such as /gosynq.v1.JobService/GetJob, its code's name, its seconds."""
+
+REQUEST_ID = "x-request-id"
+_REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_STATUS_DETAILS = "grpc-status-details-bin"
+_RETRY_PUSHBACK = "grpc-retry-pushback-ms"
+
+_USUAL_SECONDS, _LONGEST_SECONDS = 30.0, 60.0
+_LONG_POLLS = {"/gosynq.v1.JobService/WaitJob": 330.0, "/gosynq.v1.WorkerService/LeaseJobs": 90.0}
+"""Calls that wait by design: the longest that the contract lets them, and half a minute more."""
+
+_CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+_UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED.value[0]
+
+_log = logging.getLogger(__name__)
+
+
+class Call:
+    """One call from its start: what its log line and its trailers tell."""
+
+    __slots__ = ("context", "method", "request_id", "started")
+
+    def __init__(self, method: str, context: Context) -> None:
+        self.method = method
+        self.context = context
+        self.started = perf_counter()
+        self.request_id = _request_id_of(context)
+
+    async def refuse(self, error: GosynqError) -> NoReturn:
+        """End the call with what the one table says of an error."""
+        status = status_of(error)
+        trailers = [(REQUEST_ID, self.request_id), (_STATUS_DETAILS, status.SerializeToString())]
+        if isinstance(error, Retryable):
+            trailers.append((_RETRY_PUSHBACK, str(round(error.retry_after.total_seconds() * 1000))))
+        await self.end(code_of(error), status.message, trailers)
+
+    async def end(self, code: grpc.StatusCode, message: str, trailers: list[tuple[str, str | bytes]]) -> NoReturn:
+        """End the call with a code; the trailers take the place of those that were set."""
+        await self.context.abort(code, message, tuple(trailers))
+
+
+class CallInterceptor(AsyncServerInterceptor):
+    """Wraps every call of a server: one interceptor instead of five, as each costs every call its closures."""
+
+    def __init__(self, observe: Observe) -> None:
+        self._observe = observe
+        self._handlers: dict[str, Any] = {}
+        self._streaming: set[str] = set()
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
+        """Return the wrapped handler of a method, made once: it depends on nothing but the method."""
+        if (known := self._handlers.get(details.method)) is not None:
+            return known
+        handler = await super().intercept_service(continuation, details)  # type: ignore[no-untyped-call]  # has no types
+        if handler is None:
+            return None
+        if handler.request_streaming or handler.response_streaming:
+            self._streaming.add(details.method)
+        if not handler.request_streaming:
+            handler = handler._replace(request_deserializer=lenient(handler.request_deserializer))
+        self._handlers[details.method] = handler
+        return handler
+
+    async def intercept(
+        self, method: Callable[..., Any], request_or_iterator: Any, context: Context, method_name: str
+    ) -> Any:
+        """Answer one call; whatever ends it is logged and counted once."""
+        call = Call(method_name, context)
+        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        try:
+            response = await self._answer(method, request_or_iterator, call)
+        except BaseException as error:
+            await self._end(call, error)
+            raise
+        self._tell(call, "OK")
+        return response
+
+    async def _answer(self, method: Callable[..., Any], request: Any, call: Call) -> Any:
+        if call.method in self._streaming:
+            return await _respond(method, request, call)
+        seconds = limit_of(call.method, call.context.time_remaining())
+        if seconds is None:
+            return await _respond(method, request, call)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await _respond(method, request, call)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        return await call.end(
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            f"the server gives this call {seconds:g} s",
+            [(REQUEST_ID, call.request_id)],
+        )
+
+    async def _end(self, call: Call, error: BaseException) -> None:
+        """Turn what a handler raised into the call's status, unless it is one already."""
+        error = _first_of(error)
+        try:
+            await _refuse(call, error)
+        finally:
+            self._tell(call, "CANCELLED" if _is_cancelled(call, error) else _CODE_NAMES[_code_of(call)])
+
+    def _tell(self, call: Call, code: str) -> None:
+        seconds = perf_counter() - call.started
+        self._observe(call.method, code, seconds)
+        level = logging.DEBUG if code == "OK" else logging.INFO
+        if _log.isEnabledFor(level):
+            facts = {"method": call.method, "code": code, "seconds": round(seconds, 6), "peer": call.context.peer()}
+            _log.log(level, "call ended", extra=facts | {"request_id": call.request_id})
+
+
+def limit_of(method: str, remaining: float | None) -> float | None:
+    """Return the seconds that the server gives a unary call, or None where the caller's own deadline comes first."""
+    longest = _LONG_POLLS.get(method, _LONGEST_SECONDS)
+    if remaining is None:
+        return longest if method in _LONG_POLLS else _USUAL_SECONDS
+    return longest if remaining > longest else None
+
+
+async def _respond(method: Callable[..., Any], request: Any, call: Call) -> Any:
+    """Run a handler of any kind to its end.
+
+    A generator is run here and its items are written, since what it raises after it was returned would pass by us.
+    Messages of a request stream are checked by its servicer, which alone knows how to answer a bad one.
+    """
+    if isinstance(request, Malformed):
+        raise malformed()
+    if isinstance(request, Message) and call.method not in UNIMPLEMENTED_RPCS:
+        check(request)
+    response = method(request, call.context)
+    if not hasattr(response, "__aiter__"):
+        return await response
+    async for item in response:
+        await call.context.write(item)
+    return None
+
+
+async def _refuse(call: Call, error: BaseException) -> None:
+    """End the call as the error asks; return if it has ended, or is to end as the library ends it."""
+    match error:
+        case AbortError() | asyncio.CancelledError():
+            return
+        case _ if call.context.cancelled():
+            return
+        case GosynqError():
+            await call.refuse(error)
+        case DecodeError():
+            await call.refuse(malformed())
+        case NotImplementedError() if _code_of(call) == _UNIMPLEMENTED:
+            await call.end(grpc.StatusCode.UNIMPLEMENTED, "not built yet", [(REQUEST_ID, call.request_id)])
+        case Exception():
+            facts = {"method": call.method, "request_id": call.request_id}
+            _log.error("a call failed by a bug", exc_info=error, extra=facts)
+            await call.refuse(GosynqError(request_id=call.request_id))
+
+
+def _is_cancelled(call: Call, error: BaseException) -> bool:
+    return isinstance(error, asyncio.CancelledError) or call.context.cancelled()
+
+
+def _code_of(call: Call) -> int:
+    return call.context.code()  # type: ignore[return-value]  # an integer, whatever the stubs say
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """Return the error that a task group was ended by."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _request_id_of(context: Context) -> str:
+    """Return the caller's id for the call if it has a fit one, else a new one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_FORM.fullmatch(value):
+            return value
+    return os.urandom(8).hex()

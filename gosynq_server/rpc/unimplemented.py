@@ -1,0 +1,46 @@
+"""The RPCs of the contract that this server does not answer yet; the generated base classes say UNIMPLEMENTED."""
+
+from __future__ import annotations
+
+UNIMPLEMENTED_RPCS = frozenset(
+    {
+        "/gosynq.v1.AdminService/DrainWorker",
+        "/gosynq.v1.AdminService/ListDeadLetterJobs",
+        "/gosynq.v1.AdminService/ListWorkers",
+        "/gosynq.v1.AdminService/PurgeDeadLetterJobs",
+        "/gosynq.v1.AdminService/RedriveDeadLetterJobs",
+        "/gosynq.v1.EventService/ListEvents",
+        "/gosynq.v1.EventService/WatchEvents",
+        "/gosynq.v1.JobService/BulkCancelJobs",
+        "/gosynq.v1.JobService/BulkDeleteJobs",
+        "/gosynq.v1.JobService/BulkRetryJobs",
+        "/gosynq.v1.JobService/ExplainJob",
+        "/gosynq.v1.QueueService/DeleteQueue",
+        "/gosynq.v1.QueueService/DrainQueue",
+        "/gosynq.v1.QueueService/GetQueue",
+        "/gosynq.v1.QueueService/GetStats",
+        "/gosynq.v1.QueueService/ListQueues",
+        "/gosynq.v1.QueueService/PauseQueue",
+        "/gosynq.v1.QueueService/PurgeQueue",
+        "/gosynq.v1.QueueService/ResumeQueue",
+        "/gosynq.v1.QueueService/UpdateQueue",
+        "/gosynq.v1.ScheduleService/CreateSchedule",
+        "/gosynq.v1.ScheduleService/DeleteSchedule",
+        "/gosynq.v1.ScheduleService/GetSchedule",
+        "/gosynq.v1.ScheduleService/ListSchedules",
+        "/gosynq.v1.ScheduleService/PauseSchedule",
+        "/gosynq.v1.ScheduleService/PreviewSchedule",
+        "/gosynq.v1.ScheduleService/ResumeSchedule",
+        "/gosynq.v1.ScheduleService/TriggerSchedule",
+        "/gosynq.v1.ScheduleService/UpdateSchedule",
+        "/gosynq.v1.WorkerService/AcknowledgeCancel",
+        "/gosynq.v1.WorkerService/CompleteJob",
+        "/gosynq.v1.WorkerService/ExtendLeases",
+        "/gosynq.v1.WorkerService/FailJob",
+        "/gosynq.v1.WorkerService/LeaseJobs",
+        "/gosynq.v1.WorkerService/ReleaseJob",
+        "/gosynq.v1.WorkerService/ReportProgress",
+        "/gosynq.v1.WorkerService/SnoozeJob",
+        "/gosynq.v1.WorkerService/Work",
+    }
+)
