@@ -5,7 +5,7 @@ BIN := .venv/bin
 TOOLS := $(CURDIR)/.tools/bin
 export PATH := $(TOOLS):$(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check proto proto-baseline lock tools bench wheel clean
+.PHONY: demo test check proto proto-baseline docs lock tools bench wheel clean
 
 demo: .venv/.ready
 	$(BIN)/gosynq demo $(ARGS)
@@ -22,6 +22,9 @@ proto: .venv/.ready
 # At a release: from here on `make check` refuses to break this contract.
 proto-baseline: proto
 	cp gosynq/v1/contract.binpb proto/baseline.binpb
+
+docs: .venv/.ready
+	$(BIN)/python tools/document_settings.py
 
 lock: .venv/.ready
 	$(BIN)/python tools/lock.py
