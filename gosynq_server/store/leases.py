@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, NewType
 
 from gosynq_client.worker.leases import Lease
 from gosynq_server.domain.job import AttemptOutcome, JobId
-from gosynq_server.store.records import labels_of, retry_policy_of
+from gosynq_server.domain.lease import LeaseFacts
+from gosynq_server.store.records import Row, labels_of, retry_policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import timedelta
 
-    from asyncpg import Record
-
     from gosynq_client.worker.leases import ProgressReport
     from gosynq_server.domain.queue import Queue
-    from gosynq_server.domain.retry import RetryPolicyOverride
     from gosynq_server.store.database import Executor
 
 LeaseKey = NewType("LeaseKey", tuple[str, int])
@@ -65,21 +63,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningFacts:
-    """What the judgement of a running attempt needs; seen_at and timed_out are told of expired leases only."""
+class ExpiredLease:
+    """A lease that had run out at seen_at; timed_out if its attempt's deadline had passed as well."""
 
     key: LeaseKey
     queue: str
-    failures: int
-    deliveries: int
-    max_retries: int | None
-    max_deliveries: int | None
-    retry_policy: RetryPolicyOverride | None
-    retention: timedelta | None
-    cancel_requested: bool
-    timed_out: bool = False
-    seen_at: datetime | None = None
-    worker_id: str = ""
+    facts: LeaseFacts
+    timed_out: bool
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +104,7 @@ async def exchange(
     return rows[0]["ended_count"], leases
 
 
-def _lease_of(row: Record, queue: Queue) -> Lease:
+def _lease_of(row: Row, queue: Queue) -> Lease:
     lease_seq = row["lease_seq"]
     max_retries = row["max_retries"]
     return Lease(
@@ -234,26 +225,28 @@ async def settled_among(executor: Executor, queue: str, keys: Sequence[LeaseKey]
     return {lease_key(row["id"], row["lease_seq"]) for row in rows}
 
 
-async def facts(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> dict[LeaseKey, RunningFacts]:
+async def facts(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> dict[LeaseKey, LeaseFacts]:
     """Read what the judgement of running attempts needs; leases that are gone are left out."""
     rows = await executor.fetch("leases_facts", queue, *_ids_and_sequences(keys))
-    found = [_facts_of(row, queue) for row in rows]
-    return {fact.key: fact for fact in found}
+    return {lease_key(row["id"], row["lease_seq"]): _facts_of(row) for row in rows}
 
 
-async def expired(executor: Executor, *, limit: int) -> list[RunningFacts]:
+async def expired(executor: Executor, *, limit: int) -> list[ExpiredLease]:
     """Read leases that have run out, the oldest first."""
-    rows = await executor.fetch("leases_expired", limit)
     return [
-        _facts_of(row, row["queue"], timed_out=row["timed_out"], seen_at=row["seen_at"], worker_id=row["worker_id"])
-        for row in rows
+        ExpiredLease(
+            key=lease_key(row["id"], row["lease_seq"]),
+            queue=row["queue"],
+            facts=_facts_of(row),
+            timed_out=row["timed_out"],
+            seen_at=row["seen_at"],
+        )
+        for row in await executor.fetch("leases_expired", limit)
     ]
 
 
-def _facts_of(row: Record, queue: str, **expiry: object) -> RunningFacts:
-    return RunningFacts(
-        key=lease_key(row["id"], row["lease_seq"]),
-        queue=queue,
+def _facts_of(row: Row) -> LeaseFacts:
+    return LeaseFacts(
         failures=row["failures"],
         deliveries=row["deliveries"],
         max_retries=row["max_retries"],
@@ -261,7 +254,6 @@ def _facts_of(row: Record, queue: str, **expiry: object) -> RunningFacts:
         retry_policy=retry_policy_of(row["retry_policy"]),
         retention=row["retention"],
         cancel_requested=row["cancel_requested"],
-        **expiry,  # type: ignore[arg-type] # the columns of leases_expired
     )
 
 
@@ -270,7 +262,7 @@ def _ids_and_sequences(keys: Iterable[LeaseKey]) -> tuple[list[JobId], list[int]
     return [JobId(pair[0]) for pair in pairs], [pair[1] for pair in pairs]
 
 
-def _held(rows: Sequence[Record], keys: Iterable[LeaseKey]) -> set[LeaseKey]:
+def _held(rows: Sequence[Row], keys: Iterable[LeaseKey]) -> set[LeaseKey]:
     """Match rows by job id alone: a job has one lease at a time."""
     ids = {str(row["id"]) for row in rows}
     return {key for key in keys if key[0] in ids}

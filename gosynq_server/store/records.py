@@ -72,10 +72,19 @@ def retry_policy_text(policy: RetryPolicyOverride | None) -> str | None:
 
 def error_text(error: AttemptError) -> str:
     """Write an error column; the stack trace has a column of its own."""
-    said: dict[str, Any] = {"type": error.type, "message": error.message, "non_retryable": error.non_retryable}
+    said: dict[str, Any] = {
+        "type": storable(error.type),
+        "message": storable(error.message),
+        "non_retryable": error.non_retryable,
+    }
     if error.details is not None:
-        said["details"] = error.details.decode()
+        said["details"] = storable(error.details.decode("utf-8", "replace"))
     return orjson.dumps(said).decode()
+
+
+def storable(text: str) -> str:
+    """Return a worker's text as PostgreSQL can hold it: NUL and lone surrogates are replaced."""
+    return text.replace("\x00", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
 
 
 def queue_of(record: Record, defaults: QueueDefaults) -> Queue:

@@ -1,0 +1,51 @@
+"""The pruner: partitions are made for the days to come, and days that are past are dropped whole."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gosynq_server.store import partitions
+from gosynq_server.store.partitions import Partitioned
+
+if TYPE_CHECKING:
+    from gosynq_server.store.database import Database
+
+_LOOK_EVERY = timedelta(minutes=10)
+_BATCH = 1000
+_DAYS_AHEAD = {Partitioned.FINISHED: 16, Partitioned.EVENTS: 2}
+
+
+class Pruner:
+    """Makes and drops the day partitions of finished jobs and events, by the database's day in UTC."""
+
+    def __init__(self, database: Database, *, event_retention: timedelta) -> None:
+        self._database = database
+        self._event_days = timedelta(days=max(1, -(-event_retention // timedelta(days=1))))
+
+    async def run_once(self) -> timedelta:
+        """Make what is needed, drop what is past; return how long it is until the next look."""
+        now: datetime = await self._database.fetch_value("database_time")
+        today = now.astimezone(UTC).date()
+        for table, ahead in _DAYS_AHEAD.items():
+            for days in range(ahead):
+                await partitions.make(self._database, table, today + timedelta(days=days))
+        await self._prune_jobs(before=today + timedelta(days=1))
+        await self._prune_events(before=today - self._event_days)
+        return _LOOK_EVERY
+
+    async def _prune_jobs(self, *, before: date) -> None:
+        while await partitions.prune_histories(self._database, before=before, limit=_BATCH):
+            pass
+        await self._drop(Partitioned.FINISHED, before=before)
+        while await partitions.prune_jobs_without_day(self._database, before=before, limit=_BATCH) == _BATCH:
+            pass
+
+    async def _prune_events(self, *, before: date) -> None:
+        await self._drop(Partitioned.EVENTS, before=before)
+        await partitions.prune_events_without_day(self._database, before=before)
+
+    async def _drop(self, table: Partitioned, *, before: date) -> None:
+        for day in await partitions.days(self._database, table):
+            if day < before:
+                await partitions.drop(self._database, table, day)

@@ -1,0 +1,103 @@
+"""Wake-ups between servers: told to the others after the commit, one debounced notice at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gosynq_server.domain.errors import GosynqError
+from gosynq_server.domain.job import JobId
+from gosynq_server.service.wakeups import Deaf, Signal
+from gosynq_server.store import notices
+
+if TYPE_CHECKING:
+    from gosynq_server.service.wakeups import Wakeups
+    from gosynq_server.store.database import Database
+
+_log = logging.getLogger(__name__)
+
+_DEBOUNCE_SECONDS = 0.02
+_MOST_NAMES = 50
+_MOST_CANCELS = 40
+_REASON_CHARACTERS = 60
+
+
+class Replicas(Deaf):
+    """Tells the other servers what happened here, and this one's listeners (here) what happened there.
+
+    A notice is a hint: what is lost with one, or left out of a full one, is found by polling.
+    """
+
+    def __init__(self, database: Database, *, server_id: str, here: Wakeups) -> None:
+        self._database = database
+        self._server_id = server_id
+        self._here = here
+        self._ready: set[str] = set()
+        self._scheduled: set[str] = set()
+        self._cancels: dict[JobId, str] = {}
+        self._something = Signal()
+
+    def jobs_ready(self, queue: str) -> None:
+        """Tell the others that jobs of a queue may be ready."""
+        self._ready.add(queue)
+        self._something.set()
+
+    def jobs_scheduled(self, queue: str) -> None:
+        """Tell the others that jobs of a queue may have got an earlier start."""
+        self._scheduled.add(queue)
+        self._something.set()
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        """Tell the others that a running job is to be cancelled."""
+        self._cancels[job] = reason
+        self._something.set()
+
+    async def send(self) -> None:
+        """Send what there is to tell, until cancelled."""
+        while True:
+            if await self._something.wait(3600):
+                await self._send_once()
+                await asyncio.sleep(_DEBOUNCE_SECONDS)
+
+    async def listen(self) -> None:
+        """Hear what the others tell, until cancelled."""
+        await notices.listen(self._database.dsn, self._receive)
+
+    async def _send_once(self) -> None:
+        notice = orjson.dumps(
+            {
+                "from": self._server_id,
+                "ready": sorted(self._ready)[:_MOST_NAMES],
+                "scheduled": sorted(self._scheduled)[:_MOST_NAMES],
+                "cancels": [[job, _short(reason)] for job, reason in list(self._cancels.items())[:_MOST_CANCELS]],
+            }
+        )
+        self._ready, self._scheduled, self._cancels = set(), set(), {}
+        try:
+            await notices.send(self._database, notice.decode())
+        except GosynqError as error:
+            _log.warning("a notice could not be sent", extra={"error": str(error)})
+
+    def _receive(self, notice: str) -> None:
+        try:
+            told = orjson.loads(notice)
+            if told["from"] == self._server_id:
+                return
+            self._pass_on(told)
+        except (ValueError, KeyError, TypeError):
+            _log.warning("a notice was not understood")
+
+    def _pass_on(self, told: dict[str, Any]) -> None:
+        for queue in told["ready"]:
+            self._here.jobs_ready(queue)
+        for queue in told["scheduled"]:
+            self._here.jobs_scheduled(queue)
+        for job, reason in told["cancels"]:
+            self._here.cancel_requested(JobId(job), reason)
+
+
+def _short(reason: str) -> str:
+    return reason.encode("ascii", "replace").decode()[:_REASON_CHARACTERS]
