@@ -40,6 +40,8 @@ class RetryPolicy:
                 assert_never(self.strategy)
 
     def _exponential_delay(self, attempt: int) -> timedelta:
+        if not self.initial_backoff:
+            return self.initial_backoff  # nothing does not grow, whatever its factor overflows to
         try:
             return self.initial_backoff * self.multiplier ** (attempt - 1)
         except OverflowError:
