@@ -43,13 +43,9 @@ class JobIdSource:
         with self._lock:
             fresh = (self._now() // 1_000_000 << _COUNTER_BITS) | (seed & _SEED_MASK)
             self._last = value = max(fresh, self._last + (seed & _STEP_MASK) + 1)
-        return _spelled(value)
-
-
-def _spelled(value: int) -> JobId:
-    """Set the version and the variant among the 48 bits of milliseconds and the 74 of the counter."""
-    digits = ((value >> 62 << 64) | _VARIANT | (value & _LOW_MASK)).to_bytes(16, "big").hex()
-    return JobId(f"{digits[1:9]}-{digits[9:13]}-7{digits[13:16]}-{digits[16:20]}-{digits[20:]}")
+        # 31 digits after a 0: milliseconds and rand_a, then the variant and rand_b; the version is set among them.
+        digits = ((value >> 62 << 64) | _VARIANT | (value & _LOW_MASK)).to_bytes(16, "big").hex()
+        return JobId(f"{digits[1:9]}-{digits[9:13]}-7{digits[13:16]}-{digits[16:20]}-{digits[20:]}")
 
 
 _source = JobIdSource()
