@@ -21,7 +21,7 @@ ENV PATH=/opt/gosynq/bin:/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1 PYTHOND
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 50051 8080 9090 50052
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "import grpc; from grpc_health.v1 import health_pb2 as m, health_pb2_grpc as s; reply = s.HealthStub(grpc.insecure_channel('127.0.0.1:50052')).Check(m.HealthCheckRequest(), timeout=3); raise SystemExit(reply.status != m.HealthCheckResponse.SERVING)"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["gosynq", "health", "--target", "127.0.0.1:50052"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["gosynq"]
 CMD ["serve"]

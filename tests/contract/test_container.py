@@ -167,10 +167,9 @@ def test_the_image_is_healthy_while_the_server_says_so(
     servicer, port = health_server
     servicer.set("", status)
     command = json.loads(last("HEALTHCHECK").split("CMD ", maxsplit=1)[1])
-    assert command[:2] == ["python", "-c"]
-    program = command[2].replace("127.0.0.1:50052", f"127.0.0.1:{port}")
-    assert program != command[2]
-    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=15).returncode == exit_status
+    assert command == ["gosynq", "health", "--target", f"127.0.0.1:{Config().health_port}"]
+    program: list[str | Path] = [Path(sys.executable).with_name("gosynq"), "health", "--target", f"127.0.0.1:{port}"]
+    assert subprocess.run(program, check=False, timeout=15, capture_output=True).returncode == exit_status
 
 
 def test_the_compose_file_keeps_to_the_specification(compose: dict[str, Any]) -> None:
