@@ -76,11 +76,12 @@ class ScriptedJobs(job_service_pb2_grpc.JobServiceServicer):
     def __init__(self, script: Script) -> None:
         self._script = script
 
-    def StreamEnqueueJobs(  # noqa: N802 - the contract names it
+    async def StreamEnqueueJobs(  # noqa: N802 - the contract names it
         self, request_iterator: AsyncIterator[Any], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[Any]:
         assert self._script.stream is not None
-        return self._script.stream(request_iterator, context)
+        async for response in self._script.stream(request_iterator, context):
+            yield response
 
 
 class ScriptedAdmin(admin_service_pb2_grpc.AdminServiceServicer):

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gosynq.v1 import job_pb2, job_service_pb2
+from gosynq_client import BackoffStrategy, JobRequest, JobStatus, Priority, RetryPolicy
+from gosynq_client.requests import first_page, job_spec, with_key
+
+BARE = job_pb2.JobSpec(queue="default", kind="k", payload_bytes=b"{}", content_type="application/json")
+
+
+def test_a_request_of_a_kind_alone_leaves_all_else_to_the_queue() -> None:
+    assert job_spec(JobRequest("k")) == BARE
+
+
+def test_zero_retries_differ_from_none_said() -> None:
+    assert job_spec(JobRequest("k", max_retries=0)).HasField("max_retries")
+    assert not job_spec(JobRequest("k")).HasField("max_retries")
+
+
+def test_a_retry_policy_may_say_a_part_only() -> None:
+    spec = job_spec(JobRequest("k", retry_policy=RetryPolicy(multiplier=3.0)))
+
+    assert spec.retry_policy == job_pb2.RetryPolicy(multiplier=3.0)
+    assert not spec.retry_policy.HasField("jitter")
+
+
+def test_a_start_and_a_delay_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="run_at and delay exclude each other"):
+        job_spec(JobRequest("k", run_at=datetime(2030, 1, 1, tzinfo=UTC), delay=timedelta(seconds=1)))
+
+
+def test_an_unknown_priority_can_not_be_sent() -> None:
+    with pytest.raises(ValueError, match="one of low, normal, high, critical can"):
+        job_spec(JobRequest("k", priority=Priority.UNKNOWN))
+
+
+def test_an_unknown_strategy_can_not_be_sent() -> None:
+    with pytest.raises(ValueError, match="one of fixed, exponential can"):
+        job_spec(JobRequest("k", retry_policy=RetryPolicy(strategy=BackoffStrategy.UNKNOWN)))
+
+
+def test_an_unknown_status_can_not_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="can't be sent"):
+        first_page({"statuses": [JobStatus.UNKNOWN]})
+
+
+def test_a_list_without_conditions_is_the_newest_jobs_without_their_content() -> None:
+    assert first_page({}) == job_service_pb2.ListJobsRequest(view=job_pb2.JOB_VIEW_BASIC)
+
+
+def test_a_key_is_made_only_where_the_caller_said_nothing() -> None:
+    made = with_key(JobRequest("k"))
+
+    assert made.idempotency_key is not None
+    assert uuid.UUID(made.idempotency_key).version == 4
+    assert with_key(made) is made
+    assert with_key(JobRequest("k", idempotency_key="mine")).idempotency_key == "mine"
+    assert with_key(JobRequest("k", idempotency_key="")).idempotency_key == ""
