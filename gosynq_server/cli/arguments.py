@@ -1,0 +1,82 @@
+"""What is said on a command line beside settings: read here, and refused as a usage error that names it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from gosynq_server.config.durations import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from enum import StrEnum
+
+_Word = TypeVar("_Word", bound="StrEnum")
+
+_UNKNOWN = "unknown"
+
+
+def duration(text: str) -> timedelta:
+    """Read a length of time."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 5m or 1h30m") from error
+
+
+def moment(text: str) -> datetime:
+    """Read a moment with its zone (RFC 3339)."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a moment such as 2030-01-31T12:00:00Z") from error
+    if parsed.tzinfo is None:
+        raise typer.BadParameter(f"{text!r} has no zone; a Z at its end makes it UTC")
+    return parsed
+
+
+def labels(pairs: Sequence[str]) -> dict[str, str]:
+    """Read NAME=VALUE pairs."""
+    read = dict(pair.partition("=")[::2] for pair in pairs if "=" in pair)
+    if len(read) != len(pairs):
+        raise typer.BadParameter("a label is NAME=VALUE, and each name is given once", param_hint="--label")
+    return read
+
+
+def words(kind: type[_Word], texts: Sequence[str], option: str) -> list[_Word]:
+    """Read words of a closed set."""
+    allowed = [word.value for word in kind if word.value != _UNKNOWN]
+    for text in texts:
+        if text.lower() not in allowed:
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(allowed)}", param_hint=option)
+    return [kind(text.lower()) for text in texts]
+
+
+def payload(text: str, content_type: str) -> dict[str, object] | bytes:
+    """Read a payload: itself, - for standard input, @PATH for a file; a JSON object unless it has another type."""
+    document = _document(text)
+    if content_type:
+        return document
+    try:
+        value = json.loads(document)
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"the payload is not JSON: {error}; --content-type says what else it is") from error
+    if not isinstance(value, dict):
+        raise typer.BadParameter("the payload is JSON, but no object; with --content-type application/json any goes")
+    return value
+
+
+def _document(text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    if not text.startswith("@"):
+        return text.encode(errors="surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"the payload's file cannot be read: {error}") from error

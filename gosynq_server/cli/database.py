@@ -1,0 +1,46 @@
+"""The database that a command works on by itself: the one of the URL, or the embedded one for as long as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gosynq_server.config import Config
+    from gosynq_server.store.connection import Connection
+
+
+@asynccontextmanager
+async def database(config: Config) -> AsyncIterator[str]:
+    """Give the database's URL; without one configured the embedded database runs for the block."""
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    from gosynq_server.embedded import (  # noqa: PLC0415 - --help shall not wait for the server
+        EmbeddedPostgres,
+        default_data_dir,
+    )
+
+    embedded = EmbeddedPostgres(data_dir=config.data_dir or default_data_dir())
+    url = await embedded.start()
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(embedded.run())
+            try:
+                yield url
+            finally:
+                await embedded.stop()
+    finally:
+        await embedded.stop()
+
+
+@asynccontextmanager
+async def connection(config: Config) -> AsyncIterator[Connection]:
+    """Give a connection to the database."""
+    from gosynq_server.store.connection import open_connection  # noqa: PLC0415 - as above
+
+    async with database(config) as url, open_connection(url) as opened:
+        yield opened

@@ -1,0 +1,86 @@
+"""The options of commands that are settings too: made from the table of settings, read with the other sources."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import timedelta
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+
+import typer
+
+from gosynq_server.config import ClientConfig, Config, Setting, load, settings_of
+from gosynq_server.config.durations import format_duration
+from gosynq_server.config.rules import Length, Location, Real, Several, Switch, Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Parameters = ParamSpec("_Parameters")
+_AnyConfig = TypeVar("_AnyConfig", bound=Config | ClientConfig)
+
+_METAVARS = {Whole: "NUMBER", Real: "NUMBER", Length: "DURATION", Location: "PATH"}
+_FILE = "config"
+_FILE_OPTION = Annotated[
+    Path | None, typer.Option("--config", metavar="PATH", help="A TOML file with settings. (env: GOSYNQ_CONFIG)")
+]
+
+
+def configured(
+    config_class: type[_AnyConfig], *, without: frozenset[str] = frozenset()
+) -> Callable[[Callable[Concatenate[_AnyConfig, _Parameters], None]], Callable[..., None]]:
+    """Give a command its settings as first argument, and an option for each of them but those without."""
+    settings = [setting for setting in settings_of(config_class) if setting.name not in without]
+
+    def decorate(command: Callable[Concatenate[_AnyConfig, _Parameters], None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(*own: _Parameters.args, **arguments: _Parameters.kwargs) -> None:
+            file: Any = arguments.pop(_FILE)
+            flags = {setting.name: _given(arguments.pop(setting.name)) for setting in settings}
+            command(load(config_class, flags, file=file), *own, **arguments)
+
+        return _with_signature(run, command, settings)
+
+    return decorate
+
+
+def _with_signature(
+    run: Callable[..., None], command: Callable[..., None], settings: list[Setting]
+) -> Callable[..., None]:
+    """Show typer the command's own parameters but the first, then the settings, then the file."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    options = [_parameter(setting.name, _option(setting)) for setting in settings]
+    dressed: Any = run
+    dressed.__signature__ = inspect.Signature(
+        sorted([*own, *options, _parameter(_FILE, _FILE_OPTION)], key=lambda parameter: parameter.kind)
+    )
+    dressed.__annotations__ = {}
+    return run
+
+
+def _parameter(name: str, annotation: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _option(setting: Setting) -> object:
+    kind: object = list[str] | None if isinstance(setting.rule, Several) else str | None
+    flag = setting.flag
+    metavar: str | None = _METAVARS.get(type(setting.rule), "TEXT")
+    if isinstance(setting.rule, Switch):
+        kind, flag, metavar = bool | None, f"{flag}/--no-{flag.removeprefix('--')}", None
+    told = f"{setting.help} (env: {setting.variable}{_default(setting.default)})"
+    return Annotated[kind, typer.Option(flag, help=told, metavar=metavar, show_default=False)]
+
+
+def _given(value: object) -> object:
+    """Read what typer gives for a repeatable option that was not given as what it gives for others."""
+    return None if value == [] else value
+
+
+def _default(default: object) -> str:
+    if default is None or default == ():
+        return ""
+    if isinstance(default, bool):
+        return f"; default: {'on' if default else 'off'}"
+    return f"; default: {format_duration(default) if isinstance(default, timedelta) else default}"

@@ -1,0 +1,49 @@
+"""Tell whoever started the server that it serves, and where."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """What is bound, each as HOST:PORT."""
+
+    grpc: str
+    http: str
+    metrics: str
+    health: str
+
+
+def write_ready_file(path: Path, addresses: Addresses, *, version: str) -> None:
+    """Put one JSON object with the addresses, the process id and the version into a file, all at once or not at all.
+
+    A reader that finds the file finds all of it. Raises OSError where the folder cannot be written.
+    """
+    document = {
+        "grpc": addresses.grpc,
+        "http": addresses.http,
+        "metrics": addresses.metrics,
+        "health": addresses.health,
+        "pid": os.getpid(),
+        "version": version,
+    }
+    # In the same folder, as a rename is atomic only inside one file system.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(document) + "\n")
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def remove_ready_file(path: Path) -> None:
+    """Remove what an earlier run left, or this one at its end; harmless where there is none."""
+    path.unlink(missing_ok=True)

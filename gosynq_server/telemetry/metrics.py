@@ -1,0 +1,55 @@
+"""The server's metrics: told of what happened, asked by Prometheus; none of them reads a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Gauge, Info, make_asgi_app
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from gosynq_server.telemetry.attempts import AttemptCollector
+from gosynq_server.telemetry.queues import QueueCollector
+from gosynq_server.telemetry.requests import RequestCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import timedelta
+
+    from starlette.types import ASGIApp
+
+    from gosynq_client.worker.observing import AttemptEnded
+
+
+class Metrics:
+    """All metrics of one server, in a registry of their own. To be told and asked from one event loop."""
+
+    def __init__(self, *, version: str) -> None:
+        self._registry = CollectorRegistry()
+        self._attempts = AttemptCollector()
+        self._requests = RequestCollector()
+        self._queues = QueueCollector()
+        for collector in (self._attempts, self._requests, self._queues):
+            self._registry.register(collector)
+        Info("gosynq_server", "What the server is.", registry=self._registry).info({"version": version})
+        self._active = Gauge("gosynq_active_workers", "Attempts that are running here.", registry=self._registry)
+
+    def attempt_ended(self, ended: AttemptEnded) -> None:
+        """Count an attempt."""
+        self._attempts.ended(ended)
+
+    def rpc_ended(self, method: str, code: str, seconds: float) -> None:
+        """Count a call: "gosynq.v1.JobService/GetJob", "OK", its duration."""
+        self._requests.ended(method, code, seconds)
+
+    def queue_sampled(self, queue: str, length: int, oldest_age: timedelta | None) -> None:
+        """Keep how many jobs wait in a queue, and how long the oldest of them has been due (None: there is none)."""
+        self._queues.sampled(queue, length, oldest_age)
+
+    def count_active_workers_by(self, count: Callable[[], int]) -> None:
+        """Have the running attempts counted by a function whenever Prometheus asks."""
+        self._active.set_function(count)
+
+    def app(self) -> ASGIApp:
+        """Return the ASGI app that answers GET /metrics, and nothing else."""
+        return Starlette(routes=[Mount("/metrics", app=make_asgi_app(self._registry))])
