@@ -60,7 +60,7 @@ def length_of(duration: duration_pb2.Duration, field: str) -> timedelta:
 def text_of(text: str, field: str) -> str:
     """Return the text; ValidationFailed if it holds a NUL character, which PostgreSQL can't store."""
     if "\0" in text:
-        raise refusal(field, "must not contain a NUL character", "string.nul")
+        raise _nul(field)
     return text
 
 
@@ -69,9 +69,9 @@ def texts_of(texts: Mapping[str, str], field: str) -> dict[str, str]:
     if not texts:
         return {}
     copied = dict(texts)
-    if "\0" in "".join(copied.values()):
-        for key, value in copied.items():
-            text_of(value, f"{field}[{key!r}]")
+    for key, value in copied.items():
+        if "\0" in value:
+            raise _nul(f"{field}[{key!r}]")
     return copied
 
 
@@ -90,3 +90,7 @@ def duration(length: timedelta | None) -> duration_pb2.Duration | None:
     if length is None:
         return None
     return duration_pb2.Duration(seconds=length.days * 86400 + length.seconds, nanos=length.microseconds * 1000)
+
+
+def _nul(field: str) -> ValidationFailed:
+    return refusal(field, "must not contain a NUL character", "string.nul")

@@ -15,7 +15,7 @@ from grpc.aio import AbortError
 from grpc_interceptor.server import AsyncServerInterceptor
 
 from gosynq_server.domain.errors import GosynqError, Retryable
-from gosynq_server.rpc.errors import code_of, status_of
+from gosynq_server.rpc.errors import CODES, code_of, status_of
 from gosynq_server.rpc.unimplemented import UNIMPLEMENTED_RPCS
 from gosynq_server.rpc.validation import Malformed, check, lenient, malformed
 
@@ -169,7 +169,7 @@ async def _refuse(call: Call, error: BaseException) -> None:
             return
         case _ if call.context.cancelled():
             return
-        case GosynqError():
+        case GosynqError() if type(error) in CODES:
             await call.refuse(error)
         case DecodeError():
             await call.refuse(malformed())

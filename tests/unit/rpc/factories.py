@@ -1,0 +1,63 @@
+"""Jobs with everything set, for comparing whole values."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gosynq_server.domain.job import Attempt, AttemptOutcome, Job, JobError, JobId, JobStatus, Priority, Stage
+from gosynq_server.domain.retry import RetryPolicy
+
+NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+def an_error(**changes: Any) -> JobError:
+    values = {
+        "type": "SmtpTimeout",
+        "message": "no answer",
+        "stack_trace": "line 1",
+        "non_retryable": True,
+        "details": b'{"host":"a"}',
+        "attempt": 2,
+        "occurred_at": NOON,
+    }
+    return JobError(**values | changes)
+
+
+def a_job(**changes: Any) -> Job:
+    values = {
+        "id": JobId("0195e7a4-5a5a-7000-8000-000000000001"),
+        "queue": "mail",
+        "kind": "send_email",
+        "status": JobStatus.PENDING,
+        "stage": Stage.READY,
+        "priority": Priority.HIGH,
+        "payload": b'{"n":1}',
+        "content_type": "application/json",
+        "max_retries": 4,
+        "max_deliveries": 5,
+        "failures": 1,
+        "deliveries": 2,
+        "retry_policy": RetryPolicy(),
+        "lease_duration": timedelta(seconds=30),
+        "attempt_timeout": None,
+        "retention": timedelta(hours=24),
+        "created_at": NOON,
+        "run_at": NOON,
+        "updated_at": NOON,
+        "headers": {"traceparent": "00-1"},
+    }
+    return Job(**values | changes)
+
+
+def an_attempt(**changes: Any) -> Attempt:
+    values = {
+        "lease_seq": 7,
+        "attempt": 2,
+        "worker_id": "w-1",
+        "started_at": NOON,
+        "finished_at": NOON + timedelta(seconds=1),
+        "outcome": AttemptOutcome.FAILED,
+        "error": an_error(),
+    }
+    return Attempt(**values | changes)
