@@ -35,6 +35,10 @@ class MigrationFailed(MigrationError):
     """Migration {version} ({name}) failed: {problem}."""
 
 
+class MigrationRefused(MigrationError):
+    """The database refused to be migrated or looked at: {problem}."""
+
+
 class MigrationVersionUnknown(MigrationError):
     """There is no schema version {version} to go to; this program knows 0 to {known}."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from gosynq_server.store.migration_errors import MigrationFileInvalid, MigrationGap, MigrationsMissing
 
 _NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.up\.sql")
+_NO_STATEMENT = re.compile(r"--[^\n]*|/\*.*?\*/|[\s;]", re.DOTALL)
 _NO_TRANSACTION = "-- gosynq:no-transaction"
 _PACKAGED = Path(__file__).parent.parent / "migrations"
 _IN_REPOSITORY = Path(__file__).parent.parent.parent / "migrations"
@@ -46,8 +47,8 @@ def find_migrations_folder() -> Path:
 def load_migrations(folder: Path) -> tuple[Migration, ...]:
     """Read the migrations of a folder (NNNN_name.up.sql with .down.sql), in order.
 
-    Raises MigrationFileInvalid for a wrong name, a missing half or a number used twice, and MigrationGap for a number
-    left out.
+    Raises MigrationFileInvalid for a wrong name, a missing or empty half or a number used twice, and MigrationGap for a
+    number left out.
     """
     migrations = tuple(_load(path) for path in sorted(folder.glob("*.up.sql")))
     for path in folder.glob("*.down.sql"):
@@ -69,14 +70,21 @@ def _load(path: Path) -> Migration:
     down = _other_half(path, "down")
     if not down.exists():
         raise MigrationFileInvalid(file=path, problem="its .down.sql is missing")
-    up = path.read_text(encoding="utf-8")
+    up = _read(path)
     return Migration(
         version=int(parts["version"]),
         name=parts["name"],
         checksum=hashlib.sha256(up.encode()).hexdigest(),
         up=up,
-        down=down.read_text(encoding="utf-8"),
+        down=_read(down),
     )
+
+
+def _read(path: Path) -> str:
+    sql = path.read_text(encoding="utf-8")
+    if not _NO_STATEMENT.sub("", sql):
+        raise MigrationFileInvalid(file=path, problem="it holds no statement (SELECT is one that does nothing)")
+    return sql
 
 
 def _other_half(path: Path, way: str) -> Path:

@@ -10,7 +10,7 @@ import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gosynq_server.store import statements
 from gosynq_server.store.migration_errors import MigrationLeaseLost, MigrationsBusy
@@ -18,10 +18,7 @@ from gosynq_server.store.migration_errors import MigrationLeaseLost, MigrationsB
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    import asyncpg
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+    from gosynq_server.store.connection import Connection
 
 _DURATION = timedelta(seconds=30)
 _UNHURRIED_DURATION = timedelta(hours=1)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 
+from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.store import migration_plan, statements
-from gosynq_server.store.migration_errors import MigrationFailed
+from gosynq_server.store.migration_errors import MigrationFailed, MigrationRefused
 from gosynq_server.store.migration_files import (
     Migration,
     find_migrations_folder,
@@ -26,9 +27,10 @@ from gosynq_server.store.migration_plan import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from gosynq_server.store.migration_lease import Connection, MigrationLease
+    from gosynq_server.store.connection import Connection
+    from gosynq_server.store.migration_lease import MigrationLease
 
 __all__ = [
     "AppliedMigration",
@@ -68,18 +70,19 @@ async def migrate_up(
     """Apply what is pending, up to and including version `to` (all by default), and return what was applied.
 
     A rival is waited for as long as `patience`. A migration that fails leaves nothing behind, and those before it stay.
-    Raises SchemaTooNew, MigrationChanged, MigrationGap, MigrationVersionUnknown, MigrationFailed, MigrationsBusy or
-    MigrationLeaseLost.
+    Raises SchemaTooNew, MigrationChanged, MigrationGap, MigrationVersionUnknown, MigrationFailed, MigrationsBusy,
+    MigrationLeaseLost or MigrationRefused, and DatabaseUnavailable where the connection broke.
     """
     target = migration_plan.target_version(migrations, to)
-    if not migration_plan.pending(await _read_applied(connection), migrations, target):
-        return []
-    await _create_bookkeeping(connection)
-    async with hold_migration_lease(connection, patience) as lease:
-        pending = migration_plan.pending(await _read_applied(connection), migrations, target)
-        for migration in pending:
-            await _apply(lease, migration)
-    return pending
+    with _translated(connection):
+        if not migration_plan.pending(await _read_applied(connection), migrations, target):
+            return []
+        await _create_bookkeeping(connection)
+        async with hold_migration_lease(connection, patience) as lease:
+            pending = migration_plan.pending(await _read_applied(connection), migrations, target)
+            for migration in pending:
+                await _apply(lease, migration)
+            return pending
 
 
 async def migrate_down(
@@ -90,23 +93,36 @@ async def migrate_down(
     Waits and raises as `migrate_up` does.
     """
     target = migration_plan.target_version(migrations, to)
-    if not migration_plan.revertible(await _read_applied(connection), migrations, target):
-        return []
-    async with hold_migration_lease(connection, patience) as lease:
-        revertible = migration_plan.revertible(await _read_applied(connection), migrations, target)
-        for migration in revertible:
-            await _revert(lease, migration)
-    return revertible
+    with _translated(connection):
+        if not migration_plan.revertible(await _read_applied(connection), migrations, target):
+            return []
+        async with hold_migration_lease(connection, patience) as lease:
+            revertible = migration_plan.revertible(await _read_applied(connection), migrations, target)
+            for migration in revertible:
+                await _revert(lease, migration)
+            return revertible
 
 
 async def migration_status(connection: Connection, migrations: Sequence[Migration]) -> list[MigrationStatus]:
     """List all migrations that the files or the database know, oldest first; changes nothing."""
-    return migration_plan.statuses(await _read_applied(connection), migrations)
+    with _translated(connection):
+        return migration_plan.statuses(await _read_applied(connection), migrations)
 
 
 async def check_schema(connection: Connection, migrations: Sequence[Migration]) -> SchemaCheck:
     """Tell whether the database's schema is the one of these migrations; changes nothing."""
-    return migration_plan.check(await _read_applied(connection), migrations)
+    with _translated(connection):
+        return migration_plan.check(await _read_applied(connection), migrations)
+
+
+@contextmanager
+def _translated(connection: Connection) -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        if connection.is_closed():
+            raise DatabaseUnavailable from error
+        raise MigrationRefused(problem=error) from error
 
 
 async def _apply(lease: MigrationLease, migration: Migration) -> None:
@@ -131,6 +147,8 @@ async def _step(lease: MigrationLease, migration: Migration, script: str) -> Asy
             yield lease.connection
             await lease.renew()
     except asyncpg.PostgresError as error:
+        if lease.connection.is_closed():
+            raise
         raise MigrationFailed(version=migration.version, name=migration.name, problem=error) from error
 
 
