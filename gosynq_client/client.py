@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 from datetime import timedelta
 from types import MappingProxyType
@@ -22,7 +23,7 @@ from gosynq_client.statuses import error_of_call
 from gosynq_client.times import duration, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Self
@@ -111,21 +112,22 @@ class Client:
         response = await self._call(jobs.BatchEnqueueJobs, job_service_pb2.BatchEnqueueJobsRequest(jobs=specs))
         return [read_enqueued(result) for result in response.results]
 
-    def enqueue_stream(self, requests: AsyncIterable[JobRequest]) -> AsyncIterator[StreamedJob]:
+    def enqueue_stream(self, requests: AsyncIterable[JobRequest]) -> AsyncGenerator[StreamedJob, None]:
         """Add jobs as they come, each for itself: one result for each, in any order, once it is durable or refused.
 
         A refused job is a result with an error for its outcome. Raises EnqueueStreamBroken, with the jobs in doubt,
         when the stream breaks; and at the end whatever `requests` raised, or ValueError or TypeError for a job that
-        can't be sent.
+        can't be sent. To stop early, close the iterator (contextlib.aclosing); what was sent by then may be added.
         """
-        return EnqueueStream(self._once.StreamEnqueueJobs(metadata=self._metadata), requests).results()
+        open_call = functools.partial(self._jobs.StreamEnqueueJobs, metadata=self._metadata)
+        return EnqueueStream(open_call, requests).results()
 
     async def get(self, job_id: str) -> Job:
         """Give one job with everything in it. Raises JobNotFound."""
         response = await self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(job_id=job_id))
         return read_job(response.job)
 
-    async def list(self, **filters: Unpack[JobFilters]) -> AsyncIterator[Job]:
+    async def list(self, **filters: Unpack[JobFilters]) -> AsyncGenerator[Job, None]:
         """Give the jobs that pass, newest first, asking for page after page as they are taken.
 
         `JobFilters` tells of the conditions. Raises FilterInvalid, or ValueError for an enum's UNKNOWN.
@@ -139,7 +141,7 @@ class Client:
                 return
             request.page_token = page.next_page_token
 
-    async def attempts(self, job_id: str) -> AsyncIterator[Attempt]:
+    async def attempts(self, job_id: str) -> AsyncGenerator[Attempt, None]:
         """Give the attempts of a job, newest first, page after page. Raises JobNotFound."""
         request = job_service_pb2.ListJobAttemptsRequest(job_id=job_id)
         while True:

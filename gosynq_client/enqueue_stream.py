@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,37 +36,37 @@ class StreamedJob:
 class EnqueueStream:
     """Sends jobs over one call, at most 1000 of them unanswered, as the server would stop reading there anyway."""
 
-    def __init__(self, call: EnqueueCall, requests: AsyncIterable[JobRequest]) -> None:
-        self._call = call
+    def __init__(self, open_call: Callable[[], EnqueueCall], requests: AsyncIterable[JobRequest]) -> None:
+        self._open_call = open_call
         self._requests = requests
         self._unanswered: dict[int, JobRequest] = {}
         self._room = asyncio.Semaphore(_MAX_UNANSWERED)
         self._all_sent = False
 
-    async def results(self) -> AsyncIterator[StreamedJob]:
+    async def results(self) -> AsyncGenerator[StreamedJob, None]:
         """Give each answer as it comes, in any order. What `requests` raises is raised after the last answer.
 
         Raises EnqueueStreamBroken when the stream ends before everything is answered.
         """
+        call = self._open_call()
         # No TaskGroup: it may not span a yield, since it would cancel whatever the caller is awaiting (PEP 789).
-        sender = asyncio.create_task(self._send())
+        sender = asyncio.create_task(self._send(call))
         try:
-            async for answer in self._answers():
-                yield answer
+            try:
+                async for response in call:
+                    yield self._answer(response)
+            except grpc.aio.AioRpcError as failure:
+                raise self._broken() from error_of_call(failure)
+            if self._unanswered or not self._all_sent:
+                raise self._broken()
             await sender
         finally:
-            self._call.cancel()
+            call.cancel()
             sender.cancel()
             await asyncio.gather(sender, return_exceptions=True)
 
-    async def _answers(self) -> AsyncIterator[StreamedJob]:
-        try:
-            async for response in self._call:
-                yield self._answer(response)
-        except grpc.aio.AioRpcError as failure:
-            raise EnqueueStreamBroken(tuple(self._unanswered.values())) from error_of_call(failure)
-        if self._unanswered or not self._all_sent:
-            raise EnqueueStreamBroken(tuple(self._unanswered.values()))
+    def _broken(self) -> EnqueueStreamBroken:
+        return EnqueueStreamBroken(tuple(self._unanswered.values()))
 
     def _answer(self, response: job_service_pb2.StreamEnqueueJobsResponse) -> StreamedJob:
         request = self._unanswered.pop(response.sequence)
@@ -78,18 +78,18 @@ class EnqueueStream:
             outcome=error_of_status(response.error) if refused else read_enqueued(response.result),
         )
 
-    async def _send(self) -> None:
+    async def _send(self, call: EnqueueCall) -> None:
         try:
             sequence = 0
             async for request in self._requests:
-                await self._send_one(sequence, with_key(request))
+                await self._send_one(call, sequence, with_key(request))
                 sequence += 1
         finally:
             self._all_sent = True
-            await self._call.done_writing()
+            await call.done_writing()
 
-    async def _send_one(self, sequence: int, request: JobRequest) -> None:
+    async def _send_one(self, call: EnqueueCall, sequence: int, request: JobRequest) -> None:
         message = job_service_pb2.StreamEnqueueJobsRequest(sequence=sequence, job=job_spec(request))
         await self._room.acquire()
         self._unanswered[sequence] = request
-        await self._call.write(message)
+        await call.write(message)

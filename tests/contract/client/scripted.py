@@ -21,7 +21,8 @@ from gosynq.v1 import (
     job_service_pb2_grpc,
 )
 
-StreamScript: TypeAlias = Callable[[AsyncIterator[Any], grpc.aio.ServicerContext], AsyncIterator[Any]]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+StreamScript: TypeAlias = Callable[[AsyncIterator[Any], Context], AsyncIterator[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,7 @@ class Script:
         """Give what the method was asked, in order."""
         return [call.request for call in self.received[method]]
 
-    async def handle(self, method: str, request: Message, context: grpc.aio.ServicerContext) -> Message:
+    async def handle(self, method: str, request: Message, context: Context) -> Message:
         metadata = dict(context.invocation_metadata() or ())
         self.received[method].append(Received(request=request, metadata=metadata, seconds=context.time_remaining()))
         if method in self.hangs:
@@ -77,7 +78,7 @@ class ScriptedJobs(job_service_pb2_grpc.JobServiceServicer):
         self._script = script
 
     async def StreamEnqueueJobs(  # noqa: N802 - the contract names it
-        self, request_iterator: AsyncIterator[Any], context: grpc.aio.ServicerContext
+        self, request_iterator: AsyncIterator[Any], context: Context
     ) -> AsyncIterator[Any]:
         assert self._script.stream is not None
         async for response in self._script.stream(request_iterator, context):
@@ -90,8 +91,9 @@ class ScriptedAdmin(admin_service_pb2_grpc.AdminServiceServicer):
 
 
 def _scripted(method: str) -> Callable[..., Any]:
-    async def handle(self: Any, request: Message, context: grpc.aio.ServicerContext) -> Message:
-        return await self._script.handle(method, request, context)
+    async def handle(self: Any, request: Message, context: Context) -> Message:
+        answer: Message = await self._script.handle(method, request, context)
+        return answer
 
     return handle
 
@@ -106,6 +108,12 @@ for servicer, file in ((ScriptedJobs, job_service_pb2), (ScriptedAdmin, admin_se
 def new_server(script: Script) -> grpc.aio.Server:
     """Make a server of the script; the caller binds, starts and stops it."""
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    job_service_pb2_grpc.add_JobServiceServicer_to_server(ScriptedJobs(script), server)
-    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(ScriptedAdmin(script), server)
+    job_service_pb2_grpc.add_JobServiceServicer_to_server(
+        ScriptedJobs(script),  # type: ignore[abstract]  # its methods were set above
+        server,
+    )
+    admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
+        ScriptedAdmin(script),  # type: ignore[abstract]  # as above
+        server,
+    )
     return server

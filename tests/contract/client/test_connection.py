@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from gosynq.v1 import admin_service_pb2, job_pb2, job_service_pb2
 from gosynq_client import Client, ClientOptions, DeadlineExceeded, TlsOptions, TokenInTheOpen, Unavailable
@@ -99,6 +103,26 @@ async def test_a_proxy_of_the_environment_does_not_get_what_is_meant_for_this_ma
         assert (await client.server_info()).version == "1.2"
 
 
+@pytest.mark.parametrize("health_checked", [False, True])
+async def test_a_server_that_is_not_serving_is_left_only_where_health_is_checked(
+    script: Script, *, health_checked: bool
+) -> None:
+    script.answer("GetServerInfo", INFO)
+    server = new_server(script)
+    states = health.aio.HealthServicer()
+    add_HealthServicer_to_server(states, server)
+    await states.set("gosynq.v1.JobService", HealthCheckResponse.NOT_SERVING)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+
+    async with Client(f"127.0.0.1:{port}", ClientOptions(health_checked=health_checked)) as client:
+        with pytest.raises(Unavailable) if health_checked else nullcontext():
+            await client.server_info()
+
+    await server.stop(None)
+    assert bool(script.requests("GetServerInfo")) is not health_checked
+
+
 async def test_closing_twice_is_harmless(target: str) -> None:
     client = Client(target)
     await client.close()
@@ -110,9 +134,9 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1")
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-        + ["-keyout", str(key), "-out", str(certificate), *subject],
+        ["openssl", "req", "-x509", *curve, "-keyout", str(key), "-out", str(certificate), *subject],
         check=True,
         capture_output=True,
         timeout=15,

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2
 
 from gosynq.v1 import job_pb2, job_service_pb2
 from gosynq_client import Client, EnqueuedJob, EnqueueStreamBroken, JobRequest, JobStatus, QueueFull, Unavailable
-from tests.contract.client.scripted import Script, status
+from tests.contract.client.scripted import Context, Script, status
 
 SECONDS = 5
 
@@ -28,7 +28,7 @@ def added(sequence: int) -> job_service_pb2.StreamEnqueueJobsResponse:
     return job_service_pb2.StreamEnqueueJobsResponse(sequence=sequence, result=result)
 
 
-async def add_all(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+async def add_all(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
     async for request in requests:
         yield added(request.sequence)
 
@@ -45,7 +45,7 @@ async def test_every_job_of_a_stream_gets_its_result(script: Script, client: Cli
 
 
 async def test_results_may_come_in_any_order(script: Script, client: Client) -> None:
-    async def backwards(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def backwards(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         for request in reversed([request async for request in requests]):
             yield added(request.sequence)
 
@@ -65,7 +65,7 @@ async def test_a_refused_job_is_a_result_and_the_stream_goes_on(script: Script, 
         grpc.StatusCode.RESOURCE_EXHAUSTED, "full", error_details_pb2.ErrorInfo(domain="gosynq", reason="QUEUE_FULL")
     )
 
-    async def refuse_first(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def refuse_first(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         async for request in requests:
             if request.sequence == 0:
                 yield job_service_pb2.StreamEnqueueJobsResponse(sequence=0, error=full)
@@ -84,7 +84,7 @@ async def test_a_refused_job_is_a_result_and_the_stream_goes_on(script: Script, 
 async def test_a_broken_stream_gives_back_the_jobs_in_doubt_with_their_keys(script: Script, client: Client) -> None:
     sent: list[str] = []
 
-    async def break_off(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def break_off(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         async for request in requests:
             sent.append(request.job.idempotency_key)
             if len(sent) == 3:
@@ -104,7 +104,7 @@ async def test_a_broken_stream_gives_back_the_jobs_in_doubt_with_their_keys(scri
 
 
 async def test_a_server_that_hangs_up_early_leaves_jobs_in_doubt(script: Script, client: Client) -> None:
-    async def hang_up(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def hang_up(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         yield added((await anext(requests)).sequence)
 
     script.stream = hang_up
@@ -124,10 +124,14 @@ async def test_what_the_source_raises_comes_after_the_last_result(script: Script
         yield JobRequest("count")
         raise LookupError("no more input")
 
-    results = []
-    with pytest.raises(LookupError, match="no more input"):
+    results: list[int] = []
+
+    async def collect() -> None:
         async for result in client.enqueue_stream(failing()):
             results.append(result.sequence)  # noqa: PERF401 - what came before the error counts
+
+    with pytest.raises(LookupError, match="no more input"):
+        await collect()
 
     assert results == [0]
 
@@ -146,9 +150,7 @@ async def test_a_caller_that_stops_listening_ends_the_call_and_the_sending(scrip
     ended = asyncio.Event()
     stopped = asyncio.Event()
 
-    async def add_until_cancelled(
-        requests: AsyncIterator[Any], context: grpc.aio.ServicerContext
-    ) -> AsyncIterator[Any]:
+    async def add_until_cancelled(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         try:
             async for request in requests:
                 yield added(request.sequence)
@@ -183,7 +185,7 @@ async def test_no_more_than_a_thousand_jobs_wait_for_their_answer(script: Script
             taken += 1
             yield request
 
-    async def hold(requests: AsyncIterator[Any], context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
+    async def hold(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         held = [await anext(requests) for _ in range(1000)]
         full.set()
         for request in held:

@@ -33,7 +33,7 @@ def moment(second: int) -> datetime:
     return EPOCH + timedelta(seconds=second)
 
 
-def struct(**fields: object) -> Struct:
+def struct(**fields: float) -> Struct:
     message = Struct()
     message.update(fields)
     return message
