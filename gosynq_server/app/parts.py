@@ -1,0 +1,183 @@
+"""The parts of a server, composed once, each given what it needs by name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from gosynq_client.worker.handlers import Handlers
+from gosynq_client.worker.loading import load_handlers
+from gosynq_client.worker.options import RuntimeOptions
+from gosynq_client.worker.runtime import WorkerRuntime
+from gosynq_server.domain.queue import QueueDefaults
+from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
+from gosynq_server.maintenance.pruner import Pruner
+from gosynq_server.maintenance.rescuer import Rescuer
+from gosynq_server.maintenance.sampler import Sampler
+from gosynq_server.maintenance.stager import Stager
+from gosynq_server.maintenance.sweeper import Sweeper
+from gosynq_server.pool.source import LocalLeaseSource
+from gosynq_server.rpc.admin import ServerInfo
+from gosynq_server.rpc.server import HealthServer, RpcOptions, Services, build_server
+from gosynq_server.service.enqueue import Enqueuer
+from gosynq_server.service.jobs import Jobs
+from gosynq_server.service.leases import Leases
+from gosynq_server.service.queues import Queues
+from gosynq_server.service.replicas import Replicas
+from gosynq_server.service.waits import Waits
+from gosynq_server.service.wakeups import Signal, Wakeups
+from gosynq_server.store.database import Database
+from gosynq_server.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from gosynq_server.config import Config
+    from gosynq_server.maintenance.loop import Round
+    from gosynq_server.rpc.server import RpcServer
+    from gosynq_server.store.queues import QueueSample
+
+EVENT_RETENTION = timedelta(days=7)
+_POLL_INTERVAL = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """What the servicers and the pool stand on, and the wake-ups that tie them together."""
+
+    database: Database
+    here: Wakeups
+    everywhere: Wakeups
+    replicas: Replicas
+    queues: Queues
+    waits: Waits
+    enqueuer: Enqueuer
+    jobs: Jobs
+    leases: Leases
+
+
+def new_server_id() -> str:
+    """Name this process among its like."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def queue_defaults(config: Config) -> QueueDefaults:
+    """Return what jobs get that neither they nor their queues say otherwise."""
+    return QueueDefaults(
+        max_retries=config.max_retries,
+        max_deliveries=config.max_deliveries,
+        retry_policy=RetryPolicy(
+            strategy=BackoffStrategy(config.backoff_strategy),
+            initial_backoff=config.backoff_initial,
+            multiplier=config.backoff_multiplier,
+            max_backoff=config.backoff_max,
+            jitter=config.backoff_jitter,
+        ),
+        lease_duration=config.lease_duration,
+        attempt_timeout=config.attempt_timeout,
+        retention=config.retention,
+        dead_letter_retention=config.dead_letter_retention,
+        max_payload_bytes=config.max_payload_bytes,
+    )
+
+
+def compose_operations(config: Config, database: Database, *, server_id: str) -> Operations:
+    """Put the services together."""
+    here, everywhere = Wakeups(), Wakeups()
+    replicas = Replicas(database, server_id=server_id, here=here)
+    everywhere.add(here)
+    everywhere.add(replicas)
+    waits = Waits(database)
+    here.add(waits)
+    queues = Queues(database, defaults=queue_defaults(config))
+    window = config.idempotency_window
+    return Operations(
+        database=database,
+        here=here,
+        everywhere=everywhere,
+        replicas=replicas,
+        queues=queues,
+        waits=waits,
+        enqueuer=Enqueuer(database, queues, everywhere, window=window),
+        jobs=Jobs(database, queues, everywhere, waits, window=window),
+        leases=Leases(database, queues, everywhere, window=window),
+    )
+
+
+def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, server_id: str) -> RpcServer:
+    """Put the gRPC server together; it is neither bound nor started."""
+    info = ServerInfo(
+        version=version("gosynq"),
+        server_id=server_id,
+        max_payload_bytes=config.max_payload_bytes,
+        idempotency_window=config.idempotency_window,
+        event_retention=EVENT_RETENTION,
+        features=("stream-enqueue",),
+    )
+    services = Services(enqueuer=operations.enqueuer, jobs=operations.jobs, info=info)
+    return build_server(services, RpcOptions(reflection=config.reflection, observe=metrics.rpc_ended))
+
+
+def compose_health(rpc: RpcServer) -> HealthServer:
+    """Put the server for probes together, over the same board."""
+    return HealthServer(rpc.health)
+
+
+def compose_maintenance(config: Config, operations: Operations, metrics: Metrics) -> list[tuple[Round, Signal | None]]:
+    """Put the rounds of maintenance together, each with what wakes it early."""
+    database, wakeups = operations.database, operations.everywhere
+    due = Signal()
+    stager = Stager(database, wakeups, signal=due)
+    operations.here.add(stager)
+
+    def observe(sample: QueueSample) -> None:
+        metrics.queue_sampled(sample.name, sample.ready_count, sample.oldest_age)
+
+    return [
+        (stager, due),
+        (Rescuer(operations.leases), None),
+        (Sweeper(database, wakeups, window=config.idempotency_window, kept_for=config.retention), None),
+        (Pruner(database, event_retention=EVENT_RETENTION), None),
+        (Sampler(database, observe), None),
+    ]
+
+
+def load_all_handlers(config: Config) -> Handlers | None:
+    """Load the handlers that the configuration names, or None; raises HandlersNotLoaded and DuplicateKind."""
+    if not config.handlers:
+        return None
+    handlers = Handlers()
+    for name in config.handlers:
+        handlers.include(load_handlers(name))
+    return handlers
+
+
+def compose_pool(
+    config: Config, handlers: Handlers, operations: Operations, metrics: Metrics, *, worker_id: str
+) -> WorkerRuntime:
+    """Put the pool together: the workers' runtime over leases of this server's own."""
+    source = LocalLeaseSource(
+        operations.database,
+        operations.leases,
+        worker_id=worker_id,
+        kinds=sorted(handlers.kinds),
+        among=config.queues,
+        on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
+    )
+    runtime = WorkerRuntime(
+        source,
+        handlers,
+        RuntimeOptions(
+            concurrency=config.concurrency,
+            prefetch_limit=config.prefetch,
+            poll_interval=_POLL_INTERVAL,
+            grace=config.grace,
+        ),
+        observe=metrics.attempt_ended,
+    )
+    operations.here.add(source)
+    metrics.count_active_workers_by(lambda: runtime.active)
+    return runtime

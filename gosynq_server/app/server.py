@@ -1,0 +1,208 @@
+"""A server's life: bound, started, serving, and stopped in phases."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from contextlib import asynccontextmanager, contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import grpc
+
+from gosynq_server.app.parts import (
+    compose_health,
+    compose_maintenance,
+    compose_operations,
+    compose_pool,
+    compose_rpc,
+    load_all_handlers,
+    new_server_id,
+)
+from gosynq_server.app.schema import ensure_schema
+from gosynq_server.app.web import WebServer
+from gosynq_server.domain.errors import GosynqError
+from gosynq_server.embedded import EmbeddedPostgres, default_data_dir
+from gosynq_server.maintenance.loop import repeat
+from gosynq_server.readiness import Addresses, remove_ready_file, write_ready_file
+from gosynq_server.rest.gateway import build_app
+from gosynq_server.store.database import Database
+from gosynq_server.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+
+    from gosynq_client.worker.handlers import Handlers
+    from gosynq_client.worker.runtime import WorkerRuntime
+    from gosynq_server.config import Config
+
+_log = logging.getLogger(__name__)
+
+_LOOK_EVERY_SECONDS = 2.0
+
+
+async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None = None) -> None:
+    """Serve until SIGTERM, SIGINT or cancellation, then stop in phases; a second signal changes nothing.
+
+    Without a database URL it brings its own PostgreSQL. on_ready hears of the bound addresses once they all serve.
+    Raises GosynqError, PortTaken, EmbeddedError and HandlersNotLoaded where it cannot start.
+    """
+    handlers = load_all_handlers(config)
+    stopping = asyncio.Event()
+    with _set_by_signals(stopping):
+        async with _database_url(config) as dsn, Database(dsn, pool_size=config.pool_size) as database:
+            await Server(config, database, handlers).run(stopping, on_ready=on_ready)
+
+
+class Server:
+    """The parts of one server, and the order in which they start and stop."""
+
+    def __init__(self, config: Config, database: Database, handlers: Handlers | None) -> None:
+        self._config = config
+        self._server_id = new_server_id()
+        self._database = database
+        self._metrics = Metrics(version=version("gosynq"))
+        self._operations = compose_operations(config, database, server_id=self._server_id)
+        self._rpc = compose_rpc(config, self._operations, self._metrics, server_id=self._server_id)
+        self._probes = compose_health(self._rpc)
+        self._pool = None if handlers is None else self._compose_pool(handlers)
+        self._pool_run: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
+
+    async def run(self, stopping: asyncio.Event, *, on_ready: Callable[[Addresses], None] | None) -> None:
+        """Serve until stopping is set."""
+        grpc_port = self._rpc.bind(self._address(self._config.grpc_port))
+        health_port = self._probes.bind(self._address(self._config.health_port))
+        metrics = WebServer(self._metrics.app(), host=self._config.host, port=self._config.metrics_port)
+        async with grpc.aio.insecure_channel(f"{_reachable(self._config.host)}:{grpc_port}") as channel:
+            rest = WebServer(build_app(channel), host=self._config.host, port=self._config.http_port)
+            addresses = Addresses(
+                grpc=self._address(grpc_port),
+                http=self._address(rest.port),
+                metrics=self._address(metrics.port),
+                health=self._address(health_port),
+            )
+            async with asyncio.TaskGroup() as group:
+                await self._start(group, (rest, metrics))
+                serving = group.create_task(self._go_ready(group, addresses, on_ready))
+                await stopping.wait()
+                serving.cancel()
+                await self._stop((rest, metrics))
+
+    def _compose_pool(self, handlers: Handlers) -> WorkerRuntime:
+        return compose_pool(self._config, handlers, self._operations, self._metrics, worker_id=self._server_id)
+
+    async def _start(self, group: asyncio.TaskGroup, webs: tuple[WebServer, ...]) -> None:
+        """Take calls, which are answered UNAVAILABLE as long as the database is away."""
+        await self._rpc.start()
+        await self._probes.start()
+        for web in webs:
+            group.create_task(web.run())
+        self._run(group, self._operations.enqueuer.run())
+
+    async def _go_ready(
+        self, group: asyncio.TaskGroup, addresses: Addresses, on_ready: Callable[[Addresses], None] | None
+    ) -> None:
+        """Wait for the right schema, then do everything that a server does."""
+        embedded = self._config.database_url is None
+        await ensure_schema(self._database.dsn, migrate=embedded or self._config.auto_migrate)
+        for work, early in compose_maintenance(self._config, self._operations, self._metrics):
+            self._run(group, repeat(work, signal=early))
+        operations = self._operations
+        for part in (operations.waits.run(), operations.replicas.send(), operations.replicas.listen()):
+            self._run(group, part)
+        if self._pool is not None:
+            self._pool_run = group.create_task(self._pool.run())
+        await self._rpc.health.set_ready(True)
+        self._run(group, self._watch_database())
+        self._tell_ready(addresses, on_ready)
+
+    def _tell_ready(self, addresses: Addresses, on_ready: Callable[[Addresses], None] | None) -> None:
+        if self._config.ready_file is not None:
+            write_ready_file(self._config.ready_file, addresses, version=version("gosynq"))
+        _log.info(
+            "gosynq serves",
+            extra={
+                "grpc": addresses.grpc,
+                "http": addresses.http,
+                "metrics": addresses.metrics,
+                "health": addresses.health,
+                "server_id": self._server_id,
+            },
+        )
+        if on_ready is not None:
+            on_ready(addresses)
+
+    async def _watch_database(self) -> None:
+        """Show in health whether the database can be reached."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            try:
+                await self._database.ping()
+            except GosynqError as error:
+                _log.warning("the database can't be reached", extra={"error": str(error)})
+                await self._rpc.health.set_ready(False)
+            else:
+                await self._rpc.health.set_ready(True)
+
+    async def _stop(self, webs: tuple[WebServer, ...]) -> None:
+        """Take no more, give what runs its grace, settle, close."""
+        _log.info("gosynq stops", extra={"server_id": self._server_id})
+        if self._config.ready_file is not None:
+            remove_ready_file(self._config.ready_file)
+        await self._rpc.health.drain()
+        await asyncio.sleep(self._config.drain_delay.total_seconds())
+        self._operations.waits.close()
+        async with asyncio.TaskGroup() as ending:
+            if self._pool is not None:
+                self._pool.stop()
+            for web in webs:
+                web.stop()
+            ending.create_task(self._rpc.stop(self._config.grace))
+            if self._pool_run is not None:
+                await asyncio.wait([self._pool_run])
+        for task in self._background:
+            task.cancel()
+        await self._probes.stop()
+
+    def _run(self, group: asyncio.TaskGroup, part: Coroutine[None, None, None]) -> None:
+        self._background.append(group.create_task(part))
+
+    def _address(self, port: int) -> str:
+        host = self._config.host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Return an address of this machine by which a server bound on a host is reached."""
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is bound, not a binding
+    return wildcards.get(host, f"[{host}]" if ":" in host else host)
+
+
+@asynccontextmanager
+async def _database_url(config: Config) -> AsyncIterator[str]:
+    if config.database_url is not None:
+        yield config.database_url
+        return
+    embedded = EmbeddedPostgres(data_dir=config.data_dir or default_data_dir())
+    dsn = await embedded.start()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(embedded.run())
+        try:
+            yield dsn
+        finally:
+            await embedded.stop()
+
+
+@contextmanager
+def _set_by_signals(stopping: asyncio.Event) -> Iterator[None]:
+    """Set an event at SIGTERM and SIGINT, however often they come."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
