@@ -12,6 +12,7 @@ from gosynq_server.rest.refusals import FieldInvalid
 MAX_DEPTH: Final = 32
 MAX_NUMBER_LENGTH: Final = 64
 MAX_EXPONENT: Final = 308
+MIN_EXPONENT: Final = -324
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,10 @@ def _integer(text: str) -> int | Flaw:
 def _real(text: str) -> float | Flaw:
     if len(text) > MAX_NUMBER_LENGTH:
         return _too_long()
-    exponent = text.lower().partition("e")[2]
+    exponent = int(text.lower().partition("e")[2] or 0)
     number = float(text)
-    if (exponent and abs(int(exponent)) > MAX_EXPONENT) or math.isinf(number):
-        return Flaw(problem=f"has an exponent beyond {MAX_EXPONENT}")
+    if not MIN_EXPONENT <= exponent <= MAX_EXPONENT or math.isinf(number):
+        return Flaw(problem="has an exponent that a double can't hold")
     return number
 
 

@@ -18,9 +18,9 @@ _LOCAL: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?"
 _MOMENT: Final = re.compile(_LOCAL + _ZONE, re.ASCII)
 _ZONELESS: Final = re.compile(_LOCAL, re.ASCII)
 _LENGTH: Final = re.compile(r"-?\d{1,12}(\.\d{1,9})?s", re.ASCII)
-_MASK: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.]*(,[A-Za-z][A-Za-z0-9_.]*)*", re.ASCII)
+_MASK: Final = re.compile(r"([A-Za-z][A-Za-z0-9_.]*(,[A-Za-z][A-Za-z0-9_.]*)*)?", re.ASCII)
 _CAPITAL: Final = re.compile(r"[A-Z]")
-_HUMP: Final = re.compile(r"_([a-z0-9])")
+_HUMP: Final = re.compile(r"_([a-z])")
 
 
 def read_timestamp(timestamp: Timestamp, value: object, _depth: int) -> None:
@@ -54,8 +54,9 @@ def read_field_mask(mask: FieldMask, value: object, _depth: int) -> None:
     text = read_string(value)
     if not _MASK.fullmatch(text):
         raise FieldInvalid("", "must be field paths joined by commas, such as limits.maxConcurrency")
-    mask.paths.extend(_CAPITAL.sub(lambda capital: "_" + capital[0].lower(), text).split(","))
     mask.SetInParent()
+    if text:
+        mask.paths.extend(_CAPITAL.sub(lambda capital: "_" + capital[0].lower(), text).split(","))
 
 
 def write_field_mask(mask: FieldMask) -> str:

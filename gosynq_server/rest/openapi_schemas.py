@@ -104,9 +104,8 @@ class Schemas:
 
     def _enum(self, enum: EnumDescriptor) -> Schema:
         names = enum_names(enum).short_of
-        values = [
-            f"- `{names[value.number]}`: {self._comments[f'{enum.full_name}.{value.name}']}" for value in enum.values
-        ]
+        texts = {value.number: self._comments[f"{enum.full_name}.{value.name}"] for value in enum.values}
+        values = (f"- `{name}`: {' '.join(texts[number].split())}" for number, name in names.items())
         text = "\n".join([self._comments[enum.full_name], "", *values])
         self.named[enum.name] = {"type": "string", "enum": list(names.values()), "description": text}
         return _reference(enum.name)
