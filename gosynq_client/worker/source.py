@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gosynq_client.worker.leases import Exchange, Extension, Lease, ProgressReport, Result
 
 
-class SourceUnavailable(Exception):  # noqa: N818 -- named for the situation, as the protocol's UNAVAILABLE is
+class SourceUnavailable(Exception):
     """The source cannot be reached; nothing is known of what was asked, so it is to be asked again."""
 
 
