@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gosynq_client.errors import GosynqError as ServerSaid
 from gosynq_server.cli.application import app
 from gosynq_server.config import ConfigError
 from gosynq_server.domain.errors import GosynqError
@@ -47,10 +46,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _told(error: Exception) -> int | None:
     """Tell an expected error and return the status for it; None for a bug, whose traceback is wanted."""
+    from gosynq_client import GosynqError as ServerSaid  # noqa: PLC0415 - --help shall not wait for gRPC
+    from gosynq_client.worker.handlers import DuplicateKind  # noqa: PLC0415 - as above
+    from gosynq_client.worker.loading import HandlersNotLoaded  # noqa: PLC0415 - as above
+
     match error:
         case _UsageError():
             return _say(error.format_message(), MISUSED)  # type: ignore[attr-defined]  # see _UsageError
-        case ConfigError():
+        case ConfigError() | HandlersNotLoaded() | DuplicateKind():
             return _say(str(error), MISUSED)
         case GosynqError() | ServerSaid() | OSError():
             return _say(str(error), FAILED)

@@ -58,7 +58,10 @@ def enqueue(  # noqa: PLR0913 - one parameter per option, as typer has it
 
         if priority:
             [options["priority"]] = arguments.words(Priority, [priority], "--priority")
-        enqueued = await client.enqueue(kind, content, validate_only=check, **options)
+        try:
+            enqueued = await client.enqueue(kind, content, validate_only=check, **options)
+        except (ValueError, TypeError) as error:
+            raise typer.BadParameter(str(error)) from error
         if wait and enqueued.id:
             tell_end(await watched_wait(client, enqueued.id, patience), json=json)
         elif json:

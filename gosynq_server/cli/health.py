@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gosynq_server.cli.connection import client_options
+from gosynq_server.cli.connection import client_options, reaching
 from gosynq_server.cli.options import configured
 from gosynq_server.cli.output import Json, print_json, print_line
 from gosynq_server.config import ClientConfig
@@ -25,7 +25,8 @@ def health(
     """Ask for a server's health (grpc.health.v1); exit with 0 if it serves, with 1 if not or if it can't be reached."""
     from gosynq_client.health import check_health  # noqa: PLC0415 - --help shall not wait for gRPC
 
-    state = asyncio.run(check_health(config.target, service, client_options(config)))
+    with reaching(config.target):
+        state = asyncio.run(check_health(config.target, service, client_options(config)))
     if json:
         print_json({"target": config.target, "service": service, "status": state})
     else:

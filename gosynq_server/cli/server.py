@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gosynq_server.cli.options import configured
-from gosynq_server.cli.output import Json
+from gosynq_server.cli.output import Json, print_json, print_line
 from gosynq_server.config import Config, ConfigError, Problem
+
+if TYPE_CHECKING:
+    from gosynq_server.readiness import Addresses
 
 
 @configured(Config)
@@ -39,4 +43,12 @@ def _run(config: Config, *, json: bool) -> None:
     # Handlers are named from where the command is called, as python -m would find them.
     sys.path.insert(0, str(Path.cwd()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(run_server(config))
+        runner.run(run_server(config, on_ready=_tell_json if json else _tell))
+
+
+def _tell(addresses: Addresses) -> None:
+    print_line(f"gRPC on {addresses.grpc}, REST on {addresses.http}, metrics on {addresses.metrics}; Ctrl-C stops it")
+
+
+def _tell_json(addresses: Addresses) -> None:
+    print_json(addresses)

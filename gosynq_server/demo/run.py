@@ -16,6 +16,7 @@ from gosynq_client import Client
 from gosynq_server.demo.drive import enqueue_all, run_alone, watch_all
 from gosynq_server.demo.files import sample_files
 from gosynq_server.demo.plan import plan_jobs
+from gosynq_server.demo.ports import with_free_ports
 from gosynq_server.demo.screen import Screen, print_next_steps, print_summary
 from gosynq_server.demo.server import RunningServer, running_server
 from gosynq_server.demo.summary import Summary, summarize
@@ -46,7 +47,7 @@ async def demonstrate(config: Config, demonstration: Demonstration) -> bool:
     """Run the demonstration, and go on serving unless it is to stop; return whether every job ended as planned."""
     with _folder() as folder:
         config = replace(
-            config,
+            with_free_ports(config),
             data_dir=config.data_dir or folder / "data",
             handlers=(*config.handlers, _HANDLERS) if _HANDLERS not in config.handlers else config.handlers,
             ready_file=config.ready_file or folder / "ready.json",

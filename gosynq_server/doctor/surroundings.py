@@ -37,7 +37,7 @@ def judge_ports(config: Config, *, server_runs: bool) -> Iterator[Finding]:
     """Try to bind each port that is to be bound; a server that runs may have them."""
     for name in _PORTS:
         port = getattr(config, name)
-        problem = "" if port == 0 else _binding_problem(config.host, port)
+        problem = "" if port == 0 else binding_problem(config.host, port)
         if not problem:
             yield fine(name, f"{port} is free" if port else "a free one is picked")
         elif server_runs:
@@ -59,7 +59,8 @@ def judge_handlers(config: Config) -> Iterator[Finding]:
             yield fine("handlers", f"{name}: {', '.join(kinds)}")
 
 
-def _binding_problem(host: str, port: int) -> str:
+def binding_problem(host: str, port: int) -> str:
+    """Try to bind a port and say what hinders it, "" if nothing does."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as bound:
