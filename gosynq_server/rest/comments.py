@@ -28,8 +28,7 @@ def contract_comments() -> Mapping[str, str]:
 def _comments(file: FileDescriptorProto) -> Iterator[tuple[str, str]]:
     texts = {tuple(place.path): place.leading_comments for place in file.source_code_info.location}
     for name, path in _places(file):
-        if text := texts.get(path):
-            yield f"{file.package}.{name}", _plain(text)
+        yield f"{file.package}.{name}", _plain(texts[path])
 
 
 def _places(file: FileDescriptorProto) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -115,7 +115,7 @@ def _other_parameters(binding: Binding, schemas: Schemas) -> Iterator[Node]:
 
 
 def _parameter(name: str, place: str, schema: Node) -> Node:
-    text = schema.pop("description", "")
+    text = schema.pop("description")
     return {"name": name, "in": place, "description": text, "schema": schema}
 
 

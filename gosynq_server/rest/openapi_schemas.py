@@ -66,9 +66,7 @@ class Schemas:
 
     def field(self, field: FieldDescriptor) -> Schema:
         """Return the schema of a field, with its comment."""
-        schema = dict(self._shape(field))
-        if text := self._comments.get(field.full_name):
-            schema["description"] = text
+        schema = {**self._shape(field), "description": self._comments[field.full_name]}
         if field_behavior_pb2.OUTPUT_ONLY in _behavior(field):
             schema["readOnly"] = True
         return schema

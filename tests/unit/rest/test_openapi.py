@@ -48,7 +48,7 @@ def test_the_document_has_the_parts_that_openapi_asks_for() -> None:
     assert DOCUMENT["openapi"].startswith("3.1.")
     assert set(DOCUMENT["info"]) >= {"title", "version"}
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in SCHEMAS)
-    assert [set(requirement) <= set(DOCUMENT["components"]["securitySchemes"]) for requirement in DOCUMENT["security"]]
+    assert all(set(one) <= set(DOCUMENT["components"]["securitySchemes"]) for one in DOCUMENT["security"])
 
 
 def test_paths_are_distinct_even_without_their_variables_names() -> None:
@@ -66,7 +66,7 @@ def test_every_binding_is_an_operation_of_its_own() -> None:
     assert "WatchEvents" not in ids
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), operations(), ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("path", "method", "operation"), list(operations()), ids=lambda value: str(value)[:60])
 def test_an_operation_is_whole(path: str, method: str, operation: dict[str, Any]) -> None:
     parameters = operation.get("parameters", [])
     places = Counter((parameter["name"], parameter["in"]) for parameter in parameters)
@@ -140,7 +140,7 @@ def test_comments_are_told_for_everything_the_contract_has() -> None:
 
 
 def test_short_enum_names_are_those_of_the_contract() -> None:
-    hold = enum_names(BINDINGS[0].rpc.file.pool.FindEnumTypeByName("gosynq.v1.HoldType"))
+    hold = enum_names(BINDINGS[0].rpc.input_type.file.pool.FindEnumTypeByName("gosynq.v1.HoldType"))
 
     assert hold.short_of[3] == "queue_paused"
     assert hold.number_of["HOLD_TYPE_QUEUE_PAUSED"] == hold.number_of["queue_paused"] == 3
