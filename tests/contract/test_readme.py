@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from google.api import annotations_pb2
 from google.protobuf import json_format, message_factory
 
 from gosynq.v1 import admin_service_pb2, job_service_pb2
+from gosynq_server.cli.application import app
 from gosynq_server.config.client import ClientConfig
 from gosynq_server.config.server import Config
 from gosynq_server.config.settings import settings_of
@@ -23,6 +25,7 @@ SERVICES = (
     *job_service_pb2.DESCRIPTOR.services_by_name.values(),
     *admin_service_pb2.DESCRIPTOR.services_by_name.values(),
 )
+COMMAND = re.compile(r"^\| `gosynq (\w+) ?([a-z\\|]+)?[ A-Z\[\]]*` \|", flags=re.MULTILINE)
 METHODS = {f"{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods}
 
 
@@ -54,6 +57,12 @@ def test_the_settings_in_the_readme_have_their_true_defaults() -> None:
         told |= zip(names, (cells[1].split(", ") if names else []), strict=True)
     assert len(told) > 10
     assert told == {name: defaults[name] for name in told}
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    told = {(name, *names.split("\\|")) if names else (name,) for name, names in re.findall(COMMAND, README)}
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group, as there are commands
+    assert told == {(name, *getattr(command, "commands", ())) for name, command in commands.items()}
 
 
 @pytest.mark.parametrize(("body", "method"), re.findall(r"-d '(.*)' \\\n\s+\S+ (gosynq\.\S+)", README))
