@@ -9,9 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import grpc
-
 from gosynq_server.app.parts import (
+    EVENT_RETENTION,
     compose_health,
     compose_maintenance,
     compose_operations,
@@ -25,7 +24,9 @@ from gosynq_server.app.web import WebServer
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.embedded import EmbeddedPostgres, default_data_dir
 from gosynq_server.maintenance.loop import repeat
+from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.readiness import Addresses, remove_ready_file, write_ready_file
+from gosynq_server.rest.channel import open_channel
 from gosynq_server.rest.gateway import build_app
 from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
@@ -75,7 +76,7 @@ class Server:
         grpc_port = self._rpc.bind(self._address(self._config.grpc_port))
         health_port = self._probes.bind(self._address(self._config.health_port))
         metrics = WebServer(self._metrics.app(), host=self._config.host, port=self._config.metrics_port)
-        async with grpc.aio.insecure_channel(f"{_reachable(self._config.host)}:{grpc_port}") as channel:
+        async with open_channel(f"{_reachable(self._config.host)}:{grpc_port}") as channel:
             rest = WebServer(build_app(channel), host=self._config.host, port=self._config.http_port)
             addresses = Addresses(
                 grpc=self._address(grpc_port),
@@ -107,6 +108,7 @@ class Server:
         """Wait for the right schema, then do everything that a server does."""
         embedded = self._config.database_url is None
         await ensure_schema(self._database.dsn, migrate=embedded or self._config.auto_migrate)
+        await Pruner(self._database, event_retention=EVENT_RETENTION).run_once()
         for work, early in compose_maintenance(self._config, self._operations, self._metrics):
             self._run(group, repeat(work, signal=early))
         operations = self._operations

@@ -145,9 +145,14 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable from error
 
 
+def _met_new_partition(error: asyncpg.PostgresError) -> bool:
+    """Say whether a row on its way into a default partition met the attachment of the one that it belongs to."""
+    return isinstance(error, asyncpg.CheckViolationError) and error.constraint_name is None
+
+
 def _translation(error: asyncpg.PostgresError) -> GosynqError | None:
     state = error.sqlstate or "08000"
-    if state in _BUSY:
+    if state in _BUSY or _met_new_partition(error):
         return DatabaseBusy()
     if state in _FULL:
         return StorageFull()
