@@ -34,6 +34,13 @@ def default_data_dir() -> Path:
     return (Path(state) if state else Path.home() / ".local" / "state") / "gosynq" / "embedded"
 
 
+def release(lock: int) -> None:
+    """Let go of a data directory."""
+    # Closing alone leaves it locked by any child that is just between its fork and its exec.
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """A folder of ours: the lock, the log, copies of the programs, and PostgreSQL's own data below it."""
@@ -57,7 +64,7 @@ class Cluster:
         return self.base / "bin"
 
     def acquire(self) -> int:
-        """Make the folder if need be and lock it for this process; return the lock's descriptor, to be closed.
+        """Make the folder if need be and lock it for this process; return the lock, for `release`.
 
         Raises DataDirectoryUnusable, DataDirectoryTaken or DataDirectoryUnreachable.
         """
@@ -71,7 +78,7 @@ class Cluster:
             _lock_or_refuse(lock, self.base)
             self._require_reach()
         except BaseException:
-            os.close(lock)
+            release(lock)
             raise
         return lock
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gosynq_server.embedded.account import choose_account
 from gosynq_server.embedded.binaries import Binaries, find_binaries
-from gosynq_server.embedded.cluster import Cluster
+from gosynq_server.embedded.cluster import Cluster, release
 from gosynq_server.embedded.errors import EmbeddedError, PostmasterExited, StoppedWhileStarting
 from gosynq_server.embedded.leftover import clear_leftover
 from gosynq_server.embedded.postmaster import Postmaster
@@ -59,6 +58,7 @@ class EmbeddedPostgres:
         self._settings = dict(settings or {})
         self._bin_dir = bin_dir
         self._stopping = asyncio.Event()
+        self._changing = asyncio.Lock()
         self._lock: int | None = None
         self._prepared: _Prepared | None = None
         self._postmaster: Postmaster | None = None
@@ -74,19 +74,20 @@ class EmbeddedPostgres:
         To be awaited in a thread that lives as long as the server shall. Raises an EmbeddedError that says what to do.
         """
         self._stopping.clear()
-        cluster = Cluster(base=self._data_dir, account=choose_account())
-        self._lock = cluster.acquire()
-        try:
-            self._prepared = await asyncio.to_thread(self._prepare, cluster)
-            await self._launch(self._prepared)
-        except BaseException:
-            await self.stop()
-            raise
-        _logger.info(
-            "embedded PostgreSQL serves; it is meant for trying, tests and single machines",
-            extra={"data_dir": str(self._data_dir), "pid": self.pid},
-        )
-        return self._prepared.sockets.url
+        async with self._changing:
+            cluster = Cluster(base=self._data_dir, account=choose_account())
+            self._lock = cluster.acquire()
+            try:
+                self._prepared = await _in_thread(lambda: self._prepare(cluster))
+                await self._launch(self._prepared)
+            except BaseException:
+                await self._let_go()
+                raise
+            _logger.info(
+                "embedded PostgreSQL serves; it is meant for trying, tests and single machines",
+                extra={"data_dir": str(self._data_dir), "pid": self.pid},
+            )
+            return self._prepared.sockets.url
 
     async def run(self) -> None:
         """Watch the server and launch it again whenever it dies, with growing pauses, until `stop` is called."""
@@ -107,12 +108,18 @@ class EmbeddedPostgres:
         self._stopping.set()
         if self._postmaster is not None:
             await self._postmaster.stop()
+        async with self._changing:  # a launch under way has been told by now, and lets go first
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        if self._postmaster is not None:
+            await self._postmaster.stop()
             self._postmaster = None
         if self._prepared is not None:
             self._prepared.sockets.remove()
             self._prepared = None
         if self._lock is not None:
-            os.close(self._lock)
+            release(self._lock)
             self._lock = None
 
     def _prepare(self, cluster: Cluster) -> _Prepared:
@@ -123,7 +130,8 @@ class EmbeddedPostgres:
 
     async def _relaunch(self, prepared: _Prepared) -> None:
         try:
-            await self._launch(prepared)
+            async with self._changing:
+                await self._launch(prepared)
         except (EmbeddedError, OSError) as error:
             if not self._stopping.is_set():
                 _logger.exception("embedded PostgreSQL could not be launched", extra={"error": str(error)})
@@ -152,3 +160,13 @@ class EmbeddedPostgres:
     async def _pause(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+async def _in_thread(prepare: Callable[[], _Prepared]) -> _Prepared:
+    """Wait for the thread's end even when cancelled: it goes on, and so must the lock on the directory."""
+    future = asyncio.get_running_loop().run_in_executor(None, prepare)
+    try:
+        await asyncio.wait([future])
+    finally:
+        await asyncio.wait([future])
+    return future.result()

@@ -50,20 +50,42 @@ async def make_server(folder: Path) -> AsyncIterator[MakeServer]:
 
 
 @pytest.fixture
-def server(make_server: MakeServer) -> EmbeddedPostgres:
-    """Give a server that is not started yet."""
+def fresh_server(make_server: MakeServer) -> EmbeddedPostgres:
+    """Give a server that was never started."""
     return make_server()
 
 
+@pytest.fixture(scope="session")
+def initialized(run_apart: Callable[[Any], Any], reachable_folder: Path) -> Path:
+    """Give the data directory of a server that was started and stopped, to be copied: it saves every test a second."""
+    server = EmbeddedPostgres(data_dir=reachable_folder / "initialized", durable=False)
+    run_apart(server.start())
+    run_apart(server.stop())
+    return reachable_folder / "initialized"
+
+
 @pytest.fixture
-def own(folder: Path, until_ended: Callable[[int], None]) -> Iterator[Callable[[], Owner]]:
+def used_data_dir(initialized: Path, folder: Path) -> Path:
+    """Give a data directory of a server that was started and stopped before."""
+    subprocess.run(["cp", "-pR", initialized, folder / "embedded"], check=True)
+    return folder / "embedded"
+
+
+@pytest.fixture
+def server(make_server: MakeServer, used_data_dir: Path) -> EmbeddedPostgres:
+    """Give a server that was started and stopped before."""
+    return make_server(used_data_dir)
+
+
+@pytest.fixture
+def own(used_data_dir: Path, until_ended: Callable[[int], None]) -> Iterator[Callable[[], Owner]]:
     """Give a starter of processes that own a server in the folder; it returns process, address and server's pid."""
     with contextlib.ExitStack() as stack:
 
         def start() -> Owner:
             process = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, OWNER, folder / "embedded"],
+                    [sys.executable, OWNER, used_data_dir],
                     stdout=subprocess.PIPE,
                     env={**os.environ, "PYTHONPATH": str(ROOT)},
                     text=True,

@@ -11,7 +11,7 @@ from gosynq_server.embedded import EmbeddedError, EmbeddedPostgres
 
 
 async def own(data_dir: Path) -> None:
-    server = EmbeddedPostgres(data_dir=data_dir)
+    server = EmbeddedPostgres(data_dir=data_dir, durable=False)
     url = await server.start()
     loop = asyncio.get_running_loop()
     async with asyncio.TaskGroup() as tasks:

@@ -127,25 +127,27 @@ async def test_data_without_a_version_is_refused(server: EmbeddedPostgres, folde
         await server.start()
 
 
-async def test_an_unfinished_cluster_of_a_killed_start_is_thrown_away(server: EmbeddedPostgres, folder: Path) -> None:
+async def test_an_unfinished_cluster_of_a_killed_start_is_thrown_away(
+    fresh_server: EmbeddedPostgres, folder: Path
+) -> None:
     (folder / "embedded" / "data.new-abc" / "base").mkdir(parents=True)
     (folder / "embedded" / "owner.lock").write_text("1\n")
-    assert await serves(server)
+    assert await serves(fresh_server)
     assert not found(folder / "embedded", "data.new-*")
 
 
 async def test_a_cluster_that_cannot_be_made_is_told_with_the_reason_and_leaves_no_half(
-    server: EmbeddedPostgres, folder: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_server: EmbeddedPostgres, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def options(**_: object) -> list[str]:
         return ["--encoding=NONSENSE"]
 
     monkeypatch.setattr("gosynq_server.embedded.cluster.initialization_options", options)
     with pytest.raises(InitializationFailed, match='"NONSENSE" is not a valid server encoding name'):
-        await server.start()
+        await fresh_server.start()
     assert not (folder / "embedded" / "data").exists()
     monkeypatch.undo()
-    assert await serves(server)
+    assert await serves(fresh_server)
 
 
 @as_root

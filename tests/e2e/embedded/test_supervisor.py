@@ -25,8 +25,8 @@ async def ask(url: str, question: str) -> object:
         await connection.close()
 
 
-async def test_it_serves_utf8_sorted_by_code_point(server: EmbeddedPostgres) -> None:
-    url = await server.start()
+async def test_it_serves_utf8_sorted_by_code_point(fresh_server: EmbeddedPostgres) -> None:
+    url = await fresh_server.start()
     question = "SELECT string_agg(word, ' ' ORDER BY word) FROM unnest(ARRAY['b', 'ä', 'B', 'a']) AS word"
     assert await ask(url, question) == "B a b ä"
     assert await ask(url, "SELECT lower('Ä')") == "ä"
@@ -103,10 +103,10 @@ async def test_stopping_early_twice_or_at_once_is_harmless(server: EmbeddedPostg
     assert server.pid is None
 
 
-async def test_a_stop_while_it_starts_is_told_to_the_starter(server: EmbeddedPostgres, folder: Path) -> None:
+async def test_a_stop_while_it_starts_is_told_to_the_starter(fresh_server: EmbeddedPostgres, folder: Path) -> None:
     async with asyncio.TaskGroup() as tasks:
-        starting = tasks.create_task(_refused(server))
-        tasks.create_task(server.stop())
+        starting = tasks.create_task(_refused(fresh_server))
+        tasks.create_task(fresh_server.stop())
     assert isinstance(starting.result(), StoppedWhileStarting)
     assert not (folder / "embedded" / "data" / "postmaster.pid").exists()
 
@@ -117,11 +117,11 @@ async def _refused(server: EmbeddedPostgres) -> Exception:
     return refusal.value
 
 
-async def test_a_start_that_is_cancelled_lets_go_of_the_data_directory(server: EmbeddedPostgres) -> None:
+async def test_a_start_that_is_cancelled_lets_go_of_the_data_directory(fresh_server: EmbeddedPostgres) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
-            await server.start()
-    assert await ask(await server.start(), "SELECT 7") == 7
+            await fresh_server.start()
+    assert await ask(await fresh_server.start(), "SELECT 7") == 7
 
 
 async def test_starting_twice_is_refused_and_the_first_goes_on(server: EmbeddedPostgres) -> None:
