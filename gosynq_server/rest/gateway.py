@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import grpc
 import orjson
@@ -18,18 +19,24 @@ from gosynq_server.rest.errors import Failure, call_failure, internal_failure, r
 from gosynq_server.rest.json_out import write_message
 from gosynq_server.rest.openapi import openapi_document
 from gosynq_server.rest.original import success_status
-from gosynq_server.rest.refusals import BodyTooLarge, RequestRefused
+from gosynq_server.rest.refusals import BodyTooLarge, MethodNotAllowed, RequestRefused
 from gosynq_server.rest.requests import HttpRequest, request_message
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from google.protobuf.message import Message
+    from starlette.types import Receive, Scope, Send
 
     from gosynq_server.rest.bindings import Binding
 
+    Page = Callable[[], Awaitable[Response]]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+LARGE_BYTES: Final = 32 * 1024
 
 _log = logging.getLogger(__name__)
 
@@ -40,32 +47,40 @@ def build_app(channel: grpc.aio.Channel, *, max_body_bytes: int = MAX_BODY_BYTES
     `max_body_bytes` bounds both the HTTP body and the message made of it, and is best the server's own message limit.
     """
     table = RouteTable(contract_bindings())
-    gateway = Gateway(channel, table=table, max_body_bytes=max_body_bytes)
     document = orjson.dumps(openapi_document(table.bindings))
     page = health.HealthPage(channel)
 
-    async def read_openapi(_request: Request) -> Response:
+    async def read_openapi() -> Response:
         return Response(document, media_type="application/json")
 
-    async def read_health(_request: Request) -> Response:
-        status, body = await page.read()
-        return _json_response(status, body)
+    async def read_health() -> Response:
+        return _json_response(*await page.read())
 
-    routes = [
-        Route("/openapi.json", read_openapi),
-        Route(health.PATH, read_health),
-        Route("/{path:path}", gateway.answer, methods=METHODS),
-    ]
-    return Starlette(routes=routes)
+    gateway = Gateway(
+        channel,
+        table=table,
+        pages={"/openapi.json": read_openapi, health.PATH: read_health},
+        max_body_bytes=max_body_bytes,
+    )
+    return Starlette(routes=[Route("/{path:path}", gateway)])
 
 
 class Gateway:
-    """Answers the requests of the route table."""
+    """Answers the requests of the route table, and of a few pages that no RPC stands behind."""
 
-    def __init__(self, channel: grpc.aio.Channel, *, table: RouteTable, max_body_bytes: int) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, *, table: RouteTable, pages: Mapping[str, Page], max_body_bytes: int
+    ) -> None:
         self._table = table
+        self._pages = pages
         self._max_body_bytes = max_body_bytes
         self._stubs = {binding.full_method: _stub(channel, binding) for binding in table.bindings}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request as an ASGI app of its own."""
+        request = Request(scope, receive)
+        response = await self.answer(request)
+        await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
         """Answer one request, whatever comes of it; the request id is in every answer."""
@@ -84,7 +99,15 @@ class Gateway:
 
     async def _respond(self, request: Request, identity: str) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        binding, variables = self._table.find(method, request.scope["path"])
+        path = request.scope["path"]
+        if (page := self._pages.get(path)) is not None:
+            if method != "GET":
+                raise MethodNotAllowed(method, ("GET",))
+            return await page()
+        return await self._call(request, identity, self._table.find(method, path))
+
+    async def _call(self, request: Request, identity: str, route: tuple[Binding, Mapping[str, str]]) -> Response:
+        binding, variables = route
         message = await self._message(request, binding, variables)
         call = self._stubs[binding.full_method](
             message,
@@ -97,7 +120,7 @@ class Gateway:
             case grpc.aio.AioRpcError() as error:
                 return _failure_response(call_failure(error, body=binding.body_field))
             case response:
-                return _success_response(binding, response)
+                return await _apart(response.ByteSize(), _success_response, binding, response)
 
     async def _message(self, request: Request, binding: Binding, variables: Mapping[str, str]) -> Message:
         http = HttpRequest(
@@ -106,7 +129,7 @@ class Gateway:
             body=await self._body(request),
             idempotency_key=request.headers.get("idempotency-key", ""),
         )
-        message = request_message(binding, http)
+        message = await _apart(len(http.body), request_message, binding, http)
         if message.ByteSize() > self._max_body_bytes:
             raise BodyTooLarge(self._max_body_bytes)
         return message
@@ -118,6 +141,13 @@ class Gateway:
             if len(body) > self._max_body_bytes:
                 raise BodyTooLarge(self._max_body_bytes)
         return bytes(body)
+
+
+async def _apart(size: int, convert: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Convert small things at once, and large ones in a thread: 4 MiB of numbers take seconds, and others wait."""
+    if size <= LARGE_BYTES:
+        return convert(*args, **kwargs)
+    return await asyncio.to_thread(convert, *args, **kwargs)
 
 
 def _stub(channel: grpc.aio.Channel, binding: Binding) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:

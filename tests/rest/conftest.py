@@ -68,7 +68,7 @@ class EchoJobs(job_service_pb2_grpc.JobServiceServicer):
 
     async def ListJobs(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC names it
         self._note(request, context)
-        return job_service_pb2.ListJobsResponse(jobs=[job_pb2.Job(id=JOB_ID)])
+        return job_service_pb2.ListJobsResponse(jobs=[job_pb2.Job(id=JOB_ID)] * max(request.page_size, 1))
 
     async def WaitJob(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC names it
         self._note(request, context)
@@ -112,10 +112,16 @@ async def jobs() -> EchoJobs:
 
 
 @pytest.fixture
-async def healths() -> health.aio.HealthServicer:
-    """Give the health of a server of which all services serve."""
+def serving() -> tuple[str, ...]:
+    """Name the services that serve, "" being the server as a whole: all of them."""
+    return ("", *(service.full_name for service in SERVICES))
+
+
+@pytest.fixture
+async def healths(serving: tuple[str, ...]) -> health.aio.HealthServicer:
+    """Give the health of the server."""
     servicer = health.aio.HealthServicer()
-    for name in ("", *(service.full_name for service in SERVICES)):
+    for name in serving:
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     return servicer
 

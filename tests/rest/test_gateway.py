@@ -59,7 +59,7 @@ async def test_a_list_is_asked_for_by_query(client: httpx.AsyncClient, jobs: Any
     response = await client.get("/api/v1/jobs?status=pending&queue=high&limit=5")
 
     assert response.status_code == 200
-    assert [job["id"] for job in response.json()["jobs"]] == [JOB_ID]
+    assert [job["id"] for job in response.json()["jobs"]] == [JOB_ID] * 5
     assert response.json()["next_page_token"] == ""
     assert jobs.seen[0].request == job_service_pb2.ListJobsRequest(
         status=[job_pb2.JOB_STATUS_PENDING], queue=["high"], page_size=5
@@ -73,6 +73,28 @@ async def test_a_job_is_answered_as_itself(client: httpx.AsyncClient) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert response.json()["status"] == "completed"
     assert response.text.count('"payload":{"n":3}') == 1
+
+
+async def test_large_requests_and_answers_are_converted_like_small_ones(client: httpx.AsyncClient, jobs: Any) -> None:
+    payload = {"numbers": list(range(20_000))}
+
+    enqueued = await client.post("/api/v1/jobs", json={"queue": "high", "payload": payload})
+    page = await client.get("/api/v1/jobs?limit=1000")
+
+    assert enqueued.status_code == 201
+    assert list(jobs.seen[0].request.job.payload["numbers"]) == payload["numbers"]
+    assert [job["id"] for job in page.json()["jobs"]] == [JOB_ID] * 1000
+
+
+async def test_a_payload_of_the_greatest_depth_reaches_the_server(client: httpx.AsyncClient) -> None:
+    def body(levels: int) -> str:
+        return '{"queue":"high","payload":' + '{"a":' * (levels - 1) + "1" + "}" * levels
+
+    deepest = await client.post("/api/v1/jobs", content=body(32))
+    deeper = await client.post("/api/v1/jobs", content=body(33))
+
+    assert (deepest.status_code, deeper.status_code) == (201, 400)
+    assert deeper.json()["error"].endswith(": is nested deeper than 32")
 
 
 async def test_head_asks_as_get_does(client: httpx.AsyncClient, jobs: Any) -> None:
@@ -122,6 +144,8 @@ async def test_an_rpc_that_the_server_does_not_have_is_unimplemented(client: htt
         ("GET /api/v1/nothing", "", 404, "no such path: /api/v1/nothing"),
         ("PUT /api/v1/jobs", "", 405, "PUT is not possible here; possible: GET, POST"),
         ("OPTIONS /api/v1/jobs", "", 405, "OPTIONS is not possible here; possible: GET, POST"),
+        ("BREW /api/v1/jobs", "", 405, "BREW is not possible here; possible: GET, POST"),
+        ("POST /api/v1/health", "", 405, "POST is not possible here; possible: GET"),
         ("POST /api/v1/jobs", "{", 400, "the body: is not JSON: Expecting property name"),
         ("POST /api/v1/jobs", '{"max_retires":1}', 400, "max_retires: is not a field here"),
         ("POST /api/v1/jobs", '{"priority":"urgent"}', 400, "priority: must be one of low, normal, high, critical"),
@@ -223,7 +247,15 @@ async def test_a_draining_server_is_unhealthy(client: httpx.AsyncClient, healths
     assert response.json()["services"]["gosynq.v1.JobService"] == "not_serving"
 
 
-async def test_one_service_that_is_down_or_not_there_is_told_so(
+@pytest.mark.parametrize("serving", [("",)])
+async def test_a_service_that_the_server_does_not_have_is_unknown(client: httpx.AsyncClient) -> None:
+    response = await client.get("/api/v1/health")
+
+    assert (response.status_code, response.json()["status"]) == (200, "healthy")
+    assert set(response.json()["services"].values()) == {"unknown"}
+
+
+async def test_one_service_that_is_down_is_told_so(
     client: httpx.AsyncClient, healths: health.aio.HealthServicer
 ) -> None:
     await healths.set("gosynq.v1.WorkerService", health_pb2.HealthCheckResponse.NOT_SERVING)
