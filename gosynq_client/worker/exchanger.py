@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Final, assert_never
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 from gosynq_client.worker.leases import Refusal, RefusalReason, Result
 from gosynq_client.worker.observing import facts
 from gosynq_client.worker.outcomes import Failed
-from gosynq_client.worker.pace import Pace
+from gosynq_client.worker.pace import Trip, lease_limit
 from gosynq_client.worker.source import SourceUnavailable
 from gosynq_client.worker.verdicts import INVALID_RESULT, invalid_result
 
@@ -54,7 +55,7 @@ class Exchanger:
         self._maybe_due = True
         self._idle = asyncio.Event()
         self._failures = 0
-        self._pace = Pace()
+        self._trips: deque[Trip] = deque(maxlen=2)
 
     async def run(self) -> None:
         """Exchange until the ledger is stopping and all is settled."""
@@ -84,7 +85,7 @@ class Exchanger:
     def _wanted(self) -> int:
         if self._ledger.stopping.is_set():
             return 0
-        limit = self._pace.lease_limit(self._options, ended=self._ledger.ended, now=monotonic())
+        limit = lease_limit(self._options, tuple(self._trips), ended=self._ledger.ended, now=monotonic())
         return max(0, limit - self._ledger.taken)
 
     async def _exchange(self, wanted: int) -> None:
@@ -99,7 +100,7 @@ class Exchanger:
             await self._back_off()
             return
         self._failures = 0
-        self._pace = Pace(ended=ended, started_at=started_at, answered_at=monotonic())
+        self._trips.append(Trip(ended=ended, started_at=started_at, answered_at=monotonic()))
         ledger.settled()
         for refusal in answer.refusals:
             self._refused(refusal, results)

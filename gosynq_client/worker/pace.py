@@ -6,26 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gosynq_client.worker.options import RuntimeOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """The last exchange: when it began and was answered (monotonic seconds), and how many attempts had ended before."""
+class Trip:
+    """An exchange: readings of time.monotonic() around it, and how many attempts had ended before it."""
 
-    ended: int = 0
-    started_at: float = 0.0
-    answered_at: float = 0.0
+    ended: int
+    started_at: float
+    answered_at: float
 
-    def lease_limit(self, options: RuntimeOptions, *, ended: int, now: float) -> int:
-        """Return how many leases to hold in all; ended is how many attempts have ended until now.
 
-        Leases are only held in excess of concurrency while at least `concurrency` attempts end within an exchange and
-        a pause after it that is no longer (jobs much shorter than a round trip all end in that pause, waiting for the
-        next exchange): then the slots would stand idle during exchanges.
-        """
-        ended_since = ended - self.ended
-        pause = now - self.answered_at
-        if ended_since < options.concurrency or pause > self.answered_at - self.started_at:
-            return options.concurrency
-        return max(options.concurrency, min(options.concurrency + 2 * ended_since, options.prefetch_limit))
+def lease_limit(options: RuntimeOptions, trips: Sequence[Trip], *, ended: int, now: float) -> int:
+    """Return how many leases to hold in all, by the last two trips and how many attempts have ended until now.
+
+    Leases are held in excess of concurrency only while jobs are shorter than a round trip, because then slots would
+    stand idle during exchanges: at least `concurrency` attempts have ended in two trips whose pauses were no longer
+    than they. Two, because such jobs fall into two groups that take turns: those that end during one exchange are
+    settled and replaced by the next. As many more are held as have ended.
+    """
+    if len(trips) < 2:  # noqa: PLR2004 -- the pair that the rule speaks of
+        return options.concurrency
+    earlier, last = trips[-2:]
+    recent = ended - earlier.ended
+    travelled = (earlier.answered_at - earlier.started_at) + (last.answered_at - last.started_at)
+    if recent < options.concurrency or now - earlier.started_at > 2 * travelled:
+        return options.concurrency
+    return max(options.concurrency, min(options.concurrency + recent, options.prefetch_limit))
