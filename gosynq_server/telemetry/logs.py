@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import orjson
 
+from gosynq_server.telemetry.text import cut, printable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,20 +56,19 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        document = {
-            **_facts(record),
+        document: dict[str, object] = {
             "time": _time(record).isoformat(timespec="microseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _cut(record.getMessage(), _LONGEST_FACT),
+            "message": cut(record.getMessage(), _LONGEST_FACT),
         }
         if record.exc_info and record.exc_info[0] is not None:
             document["exception"] = {
                 "type": record.exc_info[0].__name__,
-                "message": _cut(str(record.exc_info[1]), _LONGEST_FACT),
-                "stack_trace": _cut(self.formatException(record.exc_info), _LONGEST_STACK),
+                "message": cut(str(record.exc_info[1]), _LONGEST_FACT),
+                "stack_trace": cut(self.formatException(record.exc_info), _LONGEST_STACK),
             }
-        return orjson.dumps(document).decode()
+        return orjson.dumps({**document, **_without(_facts(record), document)}).decode()
 
 
 class TextFormatter(logging.Formatter):
@@ -76,17 +77,22 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and the stack trace below it."""
         facts = "".join(f"  {name}={_shown(value)}" for name, value in _facts(record).items())
-        message = _printable(_cut(record.getMessage(), _LONGEST_FACT))
+        message = printable(cut(record.getMessage(), _LONGEST_FACT))
         line = f"{_time(record):%H:%M:%S.%f} {record.levelname.lower():<7} {message}{facts}"
         if not record.exc_info or record.exc_info[0] is None:
             return line
-        trace = _cut(self.formatException(record.exc_info), _LONGEST_STACK)
-        return "\n".join([line, *(_printable(text) for text in trace.splitlines())])
+        trace = cut(self.formatException(record.exc_info), _LONGEST_STACK)
+        return "\n".join([line, *(printable(text) for text in trace.splitlines())])
+
+
+def _without(facts: dict[str, object], taken: dict[str, object]) -> dict[str, object]:
+    """Leave out facts that would hide what every line has."""
+    return {name: fact for name, fact in facts.items() if name not in taken}
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:
     return {
-        _cut(name, _LONGEST_FACT): "(withheld)" if name in _WITHHELD else _plain(value, 0)
+        cut(name, _LONGEST_FACT): "(withheld)" if name in _WITHHELD else _plain(value, 0)
         for name, value in vars(record).items()
         if name not in _OWN
     }
@@ -112,32 +118,19 @@ def _plain_scalar(value: object) -> object:
         case timedelta():
             return value.total_seconds()
         case _:
-            return _cut(str(value), _LONGEST_FACT)
+            return cut(str(value), _LONGEST_FACT)
 
 
 def _plain_mapping(value: Mapping[object, object], depth: int) -> dict[str, object]:
     some = zip(value.items(), range(_MOST_ITEMS), strict=False)
     return {
-        _cut(str(name), _LONGEST_FACT): "(withheld)" if name in _WITHHELD else _plain(item, depth + 1)
+        cut(str(name), _LONGEST_FACT): "(withheld)" if name in _WITHHELD else _plain(item, depth + 1)
         for (name, item), _ in some
     }
 
 
-def _cut(text: str, longest: int) -> str:
-    """Bound a string, and replace lone surrogates, which no encoding can write."""
-    text = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 def _shown(value: object) -> str:
-    return _printable(value) if isinstance(value, str) and value and " " not in value else _printable(repr(value))
-
-
-def _printable(text: str) -> str:
-    """Escape what could move a terminal's cursor or forge a line of the log."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+    return printable(value) if isinstance(value, str) and value and " " not in value else printable(repr(value))
 
 
 def _time(record: logging.LogRecord) -> datetime:

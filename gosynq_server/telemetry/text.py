@@ -11,5 +11,6 @@ def printable(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Bound a string, saying how long it was."""
-    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+    """Bound a string, saying how long it was, and replace lone surrogates, which no encoding can write."""
+    bounded = text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+    return bounded.encode("utf-8", "backslashreplace").decode()
