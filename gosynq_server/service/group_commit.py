@@ -16,15 +16,15 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-_LINGER_SECONDS = 0.002
-_CROWD = 4
+_LINGER_SECONDS = ((40, 0.005), (4, 0.002))
+"""How long to linger after a group of at least so many."""
 _MAX_GROUP = 500
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects what concurrent callers hand in and commits it together, one group at a time.
 
-    A call alone never waits: only after a group of several does the next one linger for two milliseconds, since those
+    A call alone never waits: only after a group of several does the next one linger for some milliseconds, since those
     callers are likely to be back by then. All callers of a group are answered in one turn of the event loop, which
     costs the server half of what answering them one by one does.
     """
@@ -47,13 +47,15 @@ class GroupCommit(Generic[Item, Answer]):
     async def run(self) -> None:
         """Commit groups until cancelled; what waits then is refused."""
         self._running = True
-        crowded = False
+        previous = 0
         try:
             while True:
                 await self._arrived.wait()
-                if crowded:
-                    await asyncio.sleep(_LINGER_SECONDS)
-                crowded = await self._commit_group() >= _CROWD
+                for size, seconds in _LINGER_SECONDS:
+                    if previous >= size:
+                        await asyncio.sleep(seconds)
+                        break
+                previous = await self._commit_group()
         finally:
             self._running = False
             self._refuse([answer for _, answer in self._waiting], ServerDraining())

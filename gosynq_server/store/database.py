@@ -19,6 +19,7 @@ _UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25006", 
 _FULL = frozenset({"53100", "58030"})
 
 _ACQUIRE_SECONDS = 5.0
+_UNLIMITED = 2**62
 _COMMAND_SECONDS = 15.0
 
 
@@ -76,6 +77,7 @@ class Database:
             statement_cache_size=statement_cache_size,
             max_cached_statement_lifetime=0,
             max_inactive_connection_lifetime=300,
+            max_queries=_UNLIMITED,
         )
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,99 @@
+"""The figures: each starts what it needs, measures once, and gives numbers by name."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from bench import processes, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_POOL = ("--handlers", "bench.handlers")
+_WIDE_POOL = (*_POOL, "--concurrency", "500", "--prefetch", "2000")
+_UNARY_SECONDS = 4
+_DRAIN_DEADLINE_SECONDS = 300.0
+
+
+def unary(in_flight: int) -> dict[str, float]:
+    """EnqueueJob with so many calls in flight, beside a server that does nothing, in turns."""
+    with processes.data_dir() as folder:
+        with processes.nothing_server(folder) as target:
+            nothing = processes.load(target, "unary", in_flight, _UNARY_SECONDS)
+        with processes.server(folder) as addresses:
+            ours = processes.load(addresses["grpc"], "unary", in_flight, _UNARY_SECONDS)
+    return {
+        "enqueue/s": ours["per_second"],
+        "nothing/s": nothing["per_second"],
+        "ratio": ours["per_second"] / nothing["per_second"],
+        "p50 ms": ours["p50_ms"],
+        "p99 ms": ours["p99_ms"],
+    }
+
+
+def batch(jobs: int) -> dict[str, float]:
+    """BatchEnqueueJobs of 1000, two at a time."""
+    with _served() as (_, addresses):
+        return {"jobs/s": processes.load(addresses["grpc"], "batch", jobs, "idle", "none")["per_second"]}
+
+
+def stream(jobs: int) -> dict[str, float]:
+    """StreamEnqueueJobs in messages of 100."""
+    with _served() as (_, addresses):
+        return {"jobs/s": processes.load(addresses["grpc"], "stream", jobs)["per_second"]}
+
+
+def drain(jobs: int) -> dict[str, float]:
+    """Run no-op jobs that were enqueued beforehand, by one server process."""
+    with processes.data_dir() as folder:
+        with processes.server(folder) as addresses:
+            processes.load(addresses["grpc"], "batch", jobs, "drain", "noop")
+        with processes.server(folder, *_WIDE_POOL):
+            done, seconds = _await_done(folder, "drain", jobs)
+    return {"jobs/s": done / seconds}
+
+
+def latency(jobs: int) -> dict[str, float]:
+    """Milliseconds from the caller's EnqueueJob to the handler's first line, 100 jobs a second on an idle server."""
+    with _served(*_POOL) as (folder, addresses):
+        processes.load(addresses["grpc"], "paced", jobs, 100)
+        _await_done(folder, "latency", jobs)
+        measured = asyncio.run(tables.start_latencies(folder, "latency"))
+    return {"p50 ms": measured["p50_ms"], "p99 ms": measured["p99_ms"]}
+
+
+def backlog(pending: int) -> dict[str, float]:
+    """Milliseconds to lease 10 jobs with a thousand pending, and with many."""
+    with _served() as (folder, _):
+        asyncio.run(tables.fill(folder, "small", 6_000))
+        few = asyncio.run(tables.fetch_costs(folder, "small", rounds=500, wanted=10))
+        asyncio.run(tables.fill(folder, "large", pending))
+        many = asyncio.run(tables.fetch_costs(folder, "large", rounds=500, wanted=10))
+    return {
+        "few p50 ms": few["p50_ms"],
+        "few p99 ms": few["p99_ms"],
+        "many p50 ms": many["p50_ms"],
+        "many p99 ms": many["p99_ms"],
+        "ratio p99": many["p99_ms"] / few["p99_ms"],
+    }
+
+
+@contextmanager
+def _served(*flags: str) -> Iterator[tuple[Path, dict[str, str]]]:
+    with processes.data_dir() as folder, processes.server(folder, *flags) as addresses:
+        yield folder, addresses
+
+
+def _await_done(folder: Path, queue: str, jobs: int) -> tuple[int, float]:
+    end = time.monotonic() + _DRAIN_DEADLINE_SECONDS
+    done, seconds = 0, 0.0
+    while done < jobs:
+        if time.monotonic() > end:
+            raise RuntimeError(f"only {done} of {jobs} jobs of {queue} were done in time")
+        time.sleep(0.5)
+        done, seconds = asyncio.run(tables.ran(folder, queue))
+    return done, seconds

@@ -1,0 +1,75 @@
+"""The processes of a measurement: the server under test, a server that does nothing, and the load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_LOAD_SECONDS = 600.0
+
+
+@contextmanager
+def data_dir() -> Iterator[Path]:
+    """Give a folder for an embedded database that its own user can reach."""
+    with tempfile.TemporaryDirectory(prefix="gosynq-bench-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def server(folder: Path, *flags: str) -> Iterator[dict[str, str]]:
+    """Run gosynq up over a folder; give its addresses."""
+    ready = folder / "ready.json"
+    ports = [flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0")]
+    command = [sys.executable, "-m", "gosynq_server", "up", "--data-dir", str(folder / "database")]
+    with _process([*command, *ports, "--ready-file", str(ready), "--log-level", "warning", *flags]) as process:
+        yield _await_file(ready, process)
+
+
+@contextmanager
+def nothing_server(folder: Path) -> Iterator[str]:
+    """Run a gRPC server whose EnqueueJob does nothing; give its address."""
+    ready = folder / "nothing.json"
+    with _process([sys.executable, "-m", "bench.nothing", str(ready)]) as process:
+        yield _await_file(ready, process)["grpc"]
+
+
+def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
+    """Run a load in a process of its own and return what it measured."""
+    command = [sys.executable, "-m", "bench.load", target, figure, *map(str, arguments)]
+    done = subprocess.run(  # noqa: S603 - the command is our own
+        command, check=True, capture_output=True, text=True, timeout=_LOAD_SECONDS
+    )
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured
+
+
+@contextmanager
+def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - the command is our own
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
+
+
+def _await_file(path: Path, process: subprocess.Popen[bytes]) -> dict[str, str]:
+    end = time.monotonic() + _START_SECONDS
+    while not path.exists():
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the server did not start: exit status {process.poll()}")
+        time.sleep(0.02)
+    told: dict[str, str] = json.loads(path.read_text())
+    return told
