@@ -100,9 +100,11 @@ def _facts(record: logging.LogRecord) -> dict[str, object]:
 
 def _plain(value: object, depth: int) -> object:
     """Turn a fact into what JSON holds, of bounded size."""
-    if isinstance(value, dict) and depth < _DEEPEST:
+    if isinstance(value, dict | list | tuple | set | frozenset) and depth >= _DEEPEST:
+        return "(deeper)"
+    if isinstance(value, dict):
         return _plain_mapping(value, depth)
-    if isinstance(value, list | tuple | set | frozenset) and depth < _DEEPEST:
+    if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item, depth + 1) for item, _ in zip(value, range(_MOST_ITEMS), strict=False)]
     return _plain_scalar(value)
 
