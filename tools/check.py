@@ -18,6 +18,7 @@ BIN = Path(sys.executable).parent
 
 CHECKS: dict[str, list[str]] = {
     "types": ["mypy"],
+    "types-tests": ["mypy", "--cache-dir=.mypy_cache/tests", "tests"],
     "format": ["ruff", "format", "--check", "--quiet", "--output-format", "concise"],
     "lint": ["ruff", "check", "--quiet", "--output-format", "concise"],
     "imports": ["lint-imports", "--no-cache"],

@@ -201,7 +201,7 @@ def test_each_service_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
 def test_our_containers_can_write_nothing_but_scratch(compose: dict[str, Any], name: str) -> None:
     service = compose["services"][name]
     assert service["read_only"] is True
-    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - a path inside the container
+    assert service["tmpfs"] == ["/tmp"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 
