@@ -36,7 +36,6 @@ _LONG_POLLS = {"/gosynq.v1.JobService/WaitJob": 330.0, "/gosynq.v1.WorkerService
 """Calls that wait by design: the longest that the contract lets them, and half a minute more."""
 
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
-_UNIMPLEMENTED = grpc.StatusCode.UNIMPLEMENTED.value[0]
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ class CallInterceptor(AsyncServerInterceptor):
         try:
             await _refuse(call, error)
         finally:
-            self._tell(call, "CANCELLED" if _is_cancelled(call, error) else _CODE_NAMES[_code_of(call)])
+            self._tell(call, "CANCELLED" if _is_cancelled(call, error) else _code_of(call))
 
     def _tell(self, call: Call, code: str) -> None:
         seconds = perf_counter() - call.started
@@ -173,7 +172,7 @@ async def _refuse(call: Call, error: BaseException) -> None:
             await call.refuse(error)
         case DecodeError():
             await call.refuse(malformed())
-        case NotImplementedError() if _code_of(call) == _UNIMPLEMENTED:
+        case NotImplementedError() if _code_of(call) == "UNIMPLEMENTED":
             await call.end(grpc.StatusCode.UNIMPLEMENTED, "not built yet", [(REQUEST_ID, call.request_id)])
         case Exception():
             facts = {"method": call.method, "request_id": call.request_id}
@@ -185,8 +184,10 @@ def _is_cancelled(call: Call, error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) or call.context.cancelled()
 
 
-def _code_of(call: Call) -> int:
-    return call.context.code()  # type: ignore[return-value]  # an integer, whatever the stubs say
+def _code_of(call: Call) -> str:
+    """Return the name of the call's code, which the library keeps as an enum's member, its number, or nothing yet."""
+    code: Any = call.context.code()
+    return _CODE_NAMES.get(code.value[0] if isinstance(code, grpc.StatusCode) else code, "UNKNOWN")
 
 
 def _first_of(error: BaseException) -> BaseException:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _USUAL_WAIT = timedelta(seconds=30)
 _ANSWERING_TIME = timedelta(seconds=0.5)
 _STREAM_AGE_SPREAD = 0.1
+_DEADLINE_ROUNDING = 1.01
+"""A caller's deadline arrives rounded up to three digits: as much as one part in a hundred later than it is."""
 
 
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
@@ -117,4 +119,5 @@ def wait_of(asked: timedelta, remaining: float | None) -> timedelta:
     """Return how long a call may wait: what was asked, but half a second less than its deadline (seconds) leaves."""
     if remaining is None:
         return asked
-    return max(timedelta(), min(asked, timedelta(seconds=remaining) - _ANSWERING_TIME))
+    left = timedelta(seconds=remaining / _DEADLINE_ROUNDING) - _ANSWERING_TIME
+    return max(timedelta(), min(asked, left))
