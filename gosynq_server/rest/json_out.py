@@ -66,7 +66,7 @@ def _slots(descriptor: Descriptor) -> tuple[_Slot, ...]:
 def _writer(field: FieldDescriptor) -> Write:
     if (entry := map_entry(field)) is not None:
         write_value = _item_writer(entry.fields_by_name["value"])
-        return lambda entries: {key: write_value(value) for key, value in entries.items()}
+        return lambda entries: {key: write_value(entries[key]) for key in sorted(entries)}
     write = _item_writer(field)
     return (lambda items: [write(item) for item in items]) if field.is_repeated else write
 

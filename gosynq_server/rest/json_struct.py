@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import itemgetter
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +33,8 @@ def read_struct(struct: Struct, tree: object, depth: int) -> None:
 
 
 def write_struct(struct: Struct) -> dict[str, Any]:
-    """Return the object that a Struct stands for."""
-    return {key: _write_value(value) for key, value in struct.fields.items()}
+    """Return the object that a Struct stands for, its keys sorted: protobuf gives them in no order."""
+    return {key: _write_value(value) for key, value in sorted(struct.fields.items(), key=itemgetter(0))}
 
 
 def write_real(number: float) -> int | float | str:

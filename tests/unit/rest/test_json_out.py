@@ -53,6 +53,15 @@ def test_a_job_is_written_with_short_enums_and_without_what_is_unset() -> None:
     }
 
 
+def test_keys_are_written_in_one_order() -> None:
+    job = job_pb2.Job(labels=dict.fromkeys("dbac", ""))
+    job.payload.update(dict.fromkeys("dbac"))
+
+    tree = write_message(job)
+
+    assert (list(tree["labels"]), list(tree["payload"])) == (list("abcd"), list("abcd"))
+
+
 def test_whole_doubles_are_written_as_integers() -> None:
     job = job_pb2.Job()
     job.payload.update({"n": 3.0})
