@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
-from gosynq_server.embedded.errors import AccountMissing
+from gosynq_server.embedded.errors import AccountMissing, AccountNameless
 
 _NAMES = ("postgres", "nobody")
 
@@ -52,6 +52,13 @@ class Account:
     def can_enter(self, folder: Path) -> bool:
         """Tell whether the account reaches the inside of a folder."""
         return not self.switched or self.can_run("/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder))
+
+    def require_name(self) -> None:
+        """Raise AccountNameless for a bare number, as containers like to run with: initdb would refuse it."""
+        try:
+            pwd.getpwuid(self.uid)
+        except KeyError:
+            raise AccountNameless(uid=self.uid) from None
 
     def give(self, path: Path) -> None:
         """Make the account the owner of a file or folder."""

@@ -85,13 +85,15 @@ class Cluster:
     def initialize(self, binaries: Binaries, *, durable: bool) -> None:
         """Make the cluster where there is none, in a side folder first, so that half a cluster is never taken for one.
 
-        The lock must be held. Raises DataVersionMismatch, DataDirectoryUnusable or InitializationFailed.
+        The lock must be held. Raises DataVersionMismatch, DataDirectoryUnusable, AccountNameless or
+        InitializationFailed.
         """
         for unfinished in self.base.glob(f"{_UNFINISHED}*"):
             shutil.rmtree(unfinished)
         if self.data.exists():
             self._judge(binaries)
             return
+        self.account.require_name()
         try:
             side = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.base))
             self.account.give(side)

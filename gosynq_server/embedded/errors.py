@@ -23,6 +23,10 @@ class AccountMissing(EmbeddedError):
     """PostgreSQL refuses to run as root and neither {names} exists here: add one, or start as an ordinary user."""
 
 
+class AccountNameless(EmbeddedError):
+    """The user id {uid} has no entry in this system's user list, which initdb asks for: run as a user that has one."""
+
+
 class DataDirectoryUnreachable(EmbeddedError):
     """PostgreSQL runs as user {user} under root, who cannot enter {path}: choose a folder outside private homes."""
 

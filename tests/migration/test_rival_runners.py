@@ -194,7 +194,7 @@ def start_runner(empty_database_url: str, tmp_path: Path) -> Iterator[Callable[[
     started: list[subprocess.Popen[str]] = []
 
     def start() -> tuple[subprocess.Popen[str], int]:
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, str(Path(__file__).with_name("runner.py")), empty_database_url, str(tmp_path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
         started.append(process)

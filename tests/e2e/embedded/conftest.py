@@ -20,7 +20,6 @@ import pytest
 from gosynq_server.embedded import EmbeddedPostgres
 
 OWNER = Path(__file__).with_name("owner.py")
-ROOT = Path(__file__).parents[3]
 PATIENCE = 10.0
 
 MakeServer: TypeAlias = Callable[..., EmbeddedPostgres]
@@ -87,7 +86,7 @@ def own(used_data_dir: Path, until_ended: Callable[[int], None]) -> Iterator[Cal
                 subprocess.Popen(
                     [sys.executable, OWNER, used_data_dir],
                     stdout=subprocess.PIPE,
-                    env={**os.environ, "PYTHONPATH": str(ROOT)},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
                     text=True,
                 )
             )

@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 
 from gosynq_server.embedded import EmbeddedPostgres
-from gosynq_server.embedded.account import choose_account
+from gosynq_server.embedded.account import Account, choose_account
 from gosynq_server.embedded.binaries import find_binaries
-from gosynq_server.embedded.errors import AccountMissing, BinariesMissing, BinariesUnusable
+from gosynq_server.embedded.errors import AccountMissing, AccountNameless, BinariesMissing, BinariesUnusable
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 
@@ -104,6 +104,16 @@ def test_an_ordinary_user_runs_it_as_themselves(monkeypatch: pytest.MonkeyPatch)
     account = choose_account()
     assert (account.uid, account.switched) == (1000, False)
     assert "user" not in account.process_options()
+
+
+@as_root
+async def test_a_user_id_without_a_name_is_refused_before_initdb_does(
+    fresh_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nameless = Account(name="nameless", uid=54321, gid=54321, switched=True)
+    monkeypatch.setattr("gosynq_server.embedded.supervisor.choose_account", lambda: nameless)
+    with pytest.raises(AccountNameless, match=r"user id 54321 has no entry .* run as a user that has one"):
+        await fresh_server.start()
 
 
 @pytest.mark.usefixtures("no_wheel")
