@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ def settings_of(config_class: type) -> tuple[Setting, ...]:
 
 
 def _setting(name: str, means: Means, default: Any) -> Setting:
-    if default is MISSING:
-        raise TypeError(f"the setting {name} has no default")
     return Setting(
         name=name,
         variable=PREFIX + name.upper(),

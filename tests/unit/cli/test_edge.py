@@ -1,0 +1,129 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TypeAlias
+
+import pytest
+
+from gosynq_server.cli import run
+from gosynq_server.cli.application import app
+from gosynq_server.cli.edge import FAILED, MISUSED
+
+Told: TypeAlias = Callable[..., tuple[int, str]]
+
+# A port that nothing listens on and nobody can be given: connecting to it is refused at once.
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Told:
+    """Give a function that runs a command line and returns its status and what it said on standard error."""
+    for name in [name for name in os.environ if name.startswith("GOSYNQ_")]:
+        monkeypatch.delenv(name)
+
+    def run_it(*arguments: str) -> tuple[int, str]:
+        status = run(arguments)
+        return status, capsys.readouterr().err
+
+    return run_it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["nosuch"], "No such command 'nosuch'."),
+        (["serve", "--nosuch"], "No such option: --nosuch"),
+        (["enqueue"], "Missing argument "),
+        (["enqueue", "k", "{}", "--delay", "5"], "Invalid value: '5' is not a duration such as 30s, 5m or 1h30m"),
+        (["enqueue", "k", "{}", "--priority", "x"], "Invalid value for --priority: 'x' is not one of low, normal,"),
+        (
+            ["enqueue", "k", "{}", "--delay", "1s", "--run-at", "2030-01-01T00:00:00Z"],
+            "Invalid value: run_at and delay",
+        ),
+        (["enqueue", "k", "{}", "--max-retries", "99999999999"], "Invalid value: Value out of range: 99999999999"),
+        (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
+        (["jobs", "list", "--tls-cert", "x.pem"], "client: cert and key go together"),
+        (["up", "--grpc-port", "x"], "grpc_port (from --grpc-port): 'x' is not a whole number from 0 to 65535"),
+        (["up", "--handlers", "no.such"], "no handlers from 'no.such': there is no module 'no' on the import path"),
+        (["serve"], "database_url: serve needs one"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_line_and_status_2(told: Told, arguments: list[str], line: str) -> None:
+    status, said = told(*arguments)
+    assert status == MISUSED
+    assert said.startswith(f"gosynq: {line}")
+    assert said.count("\n") == 1
+
+
+def test_every_wrong_setting_has_its_own_line(told: Told) -> None:
+    status, said = told("up", "--grpc-port", "x", "--prefetch", "0")
+    assert (status, len(said.splitlines())) == (MISUSED, 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["jobs", "get", "01a20c58-d2a9-733c-9dca-2d89d7b323a2"],
+        ["jobs", "list"],
+        ["enqueue", "kind"],
+        ["health"],
+    ],
+)
+def test_a_server_that_is_not_there_is_named_with_status_1(told: Told, arguments: list[str]) -> None:
+    status, said = told(*arguments, "--target", NOBODY)
+    assert status == FAILED
+    assert said.startswith(f"gosynq: No server answers at {NOBODY} (")
+    assert said.count("\n") == 1
+
+
+def test_a_database_that_is_not_there_is_told_with_status_1(told: Told) -> None:
+    status, said = told("migrate", "status", "--database-url", f"postgresql://u:secret@{NOBODY}/d")
+    assert status == FAILED
+    assert said.startswith("gosynq: The database can't be reached: ")
+    assert "secret" not in said
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_command: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gosynq_server.cli.application.version", broken)
+    with pytest.raises(ZeroDivisionError):
+        run(["--version"])
+
+
+def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    shown = capsys.readouterr().out
+    for command in ("up", "serve", "migrate", "enqueue", "jobs", "demo", "doctor", "health"):
+        assert f" {command} " in shown
+
+
+def test_every_command_can_print_json() -> None:
+    groups = [app, *(group.typer_instance for group in app.registered_groups)]
+    for command in [command for group in groups if group for command in group.registered_commands]:
+        assert command.callback is not None
+        assert "json" in command.callback.__signature__.parameters, command.callback.__name__  # type: ignore[attr-defined]  # set by configured
+
+
+def test_help_does_not_wait_for_the_server() -> None:
+    script = "import sys; from gosynq_server.cli import run; run(['up', '--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert modules.isdisjoint({"grpc", "asyncpg", "gosynq_client", "gosynq_server.app", "uvicorn", "starlette"})
+
+
+def test_without_its_packages_the_command_says_what_to_install() -> None:
+    script = "import sys; sys.modules['typer'] = None; from gosynq_server.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "gosynq: typer is not installed; pip install 'gosynq[all]'\n")
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "gosynq_server", "--version"]
+    with os.fdopen(writing, "w") as pipe:
+        done = subprocess.run(command, check=False, stdout=pipe, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (1, "")
