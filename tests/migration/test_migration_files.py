@@ -85,7 +85,7 @@ def test_a_half_without_a_statement_is_refused(tmp_path: Path, half: str, sql: s
         ("", True),
     ],
 )
-def test_only_the_first_line_takes_a_script_out_of_its_transaction(sql: str, expected: bool) -> None:  # noqa: FBT001 - a case of the table
+def test_only_the_first_line_takes_a_script_out_of_its_transaction(sql: str, expected: bool) -> None:
     assert runs_in_transaction(sql) is expected
 
 
