@@ -12,6 +12,7 @@ import orjson
 
 from gosynq_client.worker.leases import Exchange, Extension, LeaseState, Refusal, RefusalReason, Result
 from gosynq_client.worker.outcomes import AttemptError, Failed, Succeeded
+from gosynq_server.domain.job import JobId
 from gosynq_server.domain.lease import Lost, judge
 from gosynq_server.service.settling import Ending, Settler
 from gosynq_server.store import leases
@@ -51,12 +52,11 @@ class Leases:
         bad = [result for result in checked if not isinstance(result.outcome, Succeeded)]
         refusals = await self._settle(settings, bad)
         claim = Claim(worker_id=worker_id, kinds=kinds, wanted=wanted, window=self._window)
-        ended, granted = await leases.exchange(
+        missed, granted = await leases.exchange(
             self._database, settings, [_completion(result) for result in good], claim
         )
-        self._wakeups.jobs_finished([result.lease.job_id for result in good])  # type: ignore[misc] # ids of jobs
-        if ended < len(good):
-            refusals += await self._refusals(queue, [result.lease for result in good], among_applied=True)
+        self._wakeups.jobs_finished([JobId(result.lease.job_id) for result in good if _key(result.lease) not in missed])
+        refusals += await self._refusals(queue, [result.lease for result in good if _key(result.lease) in missed])
         return Exchange(leases=granted, refusals=refusals)
 
     async def extend(self, held: Sequence[Lease]) -> list[Extension]:
@@ -89,7 +89,7 @@ class Leases:
     async def _rescue_queue(self, queue: Queue, group: Sequence[ExpiredLease]) -> None:
         endings = [_lost_ending(lease, queue) for lease in group]
         until = max(lease.seen_at for lease in group)
-        settler = Settler(self._database, queue.name, self._wakeups, window=self._window, until=until)
+        settler = Settler(self._database, queue, self._wakeups, window=self._window, until=until)
         held = await settler.settle(endings)
         _log.warning("leases ran out", extra={"queue": queue.name, "count": len(held)})
 
@@ -107,19 +107,15 @@ class Leases:
             for result in results
             if _key(result.lease) in facts
         ]
-        held = await Settler(self._database, queue.name, self._wakeups, window=self._window).settle(endings)
+        held = await Settler(self._database, queue, self._wakeups, window=self._window).settle(endings)
         return await self._refusals(queue.name, [result.lease for result in results if _key(result.lease) not in held])
 
-    async def _refusals(self, queue: str, missed: Sequence[Lease], *, among_applied: bool = False) -> list[Refusal]:
-        """Say why leases could not be ended; among_applied where some of them may have been ended just now."""
+    async def _refusals(self, queue: str, missed: Sequence[Lease]) -> list[Refusal]:
+        """Say why leases could not be ended."""
         if not missed:
             return []
         settled = await leases.settled_among(self._database, queue, [_key(lease) for lease in missed])
-        return [
-            Refusal(lease=lease, reason=_reason(_key(lease) in settled))
-            for lease in missed
-            if not (among_applied and _key(lease) in settled)
-        ]
+        return [Refusal(lease=lease, reason=_reason(_key(lease) in settled)) for lease in missed]
 
 
 def _reason(settled: bool) -> RefusalReason:  # noqa: FBT001 - the one thing that it depends on

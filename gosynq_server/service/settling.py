@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gosynq_client.worker.outcomes import AttemptError, Cancelled, Failed
 from gosynq_server.domain.job import AttemptOutcome
-from gosynq_server.domain.lease import Cancel, DeadLetter, Lost, Release, Retry, Snooze, Verdict
+from gosynq_server.domain.lease import DeadLetter, Lost, Release, Retry, Snooze, Verdict
 from gosynq_server.store import leases
 from gosynq_server.store.leases import WHENEVER, Failure
 from gosynq_server.store.records import error_text, storable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from gosynq_client.worker.outcomes import Outcome
+    from gosynq_server.domain.queue import Queue
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Executor
     from gosynq_server.store.leases import LeaseKey
@@ -41,7 +42,7 @@ class Settler:
     """
 
     def __init__(
-        self, executor: Executor, queue: str, wakeups: Wakeups, *, window: timedelta, until: datetime = WHENEVER
+        self, executor: Executor, queue: Queue, wakeups: Wakeups, *, window: timedelta, until: datetime = WHENEVER
     ) -> None:
         self._executor = executor
         self._queue = queue
@@ -63,12 +64,12 @@ class Settler:
             return set()
         held = await leases.retry(
             self._executor,
-            self._queue,
+            self._queue.name,
             [_failure(ending, verdict.failures, verdict.deliveries) for ending, verdict in group],
             delays=[verdict.delay for _, verdict in group],
             until=self._until,
         )
-        self._wakeups.jobs_scheduled(self._queue)
+        self._wakeups.jobs_scheduled(self._queue.name)
         return held
 
     async def _dead_letter(self, group: Sequence[tuple[Ending, DeadLetter]]) -> set[LeaseKey]:
@@ -76,7 +77,7 @@ class Settler:
             return set()
         held = await leases.dead_letter(
             self._executor,
-            self._queue,
+            self._queue.name,
             [_failure(ending, verdict.failures, verdict.deliveries) for ending, verdict in group],
             kept_for=[max(verdict.retention, self._window) for _, verdict in group],
             until=self._until,
@@ -89,18 +90,18 @@ class Settler:
             return set()
         held = await leases.snooze(
             self._executor,
-            self._queue,
+            self._queue.name,
             [ending.key for ending, _ in group],
             delays=[verdict.delay for _, verdict in group],
         )
-        self._wakeups.jobs_scheduled(self._queue)
+        self._wakeups.jobs_scheduled(self._queue.name)
         return held
 
     async def _release(self, group: Sequence[tuple[Ending, Release]]) -> set[LeaseKey]:
         if not group:
             return set()
-        held = await leases.release(self._executor, self._queue, [ending.key for ending, _ in group])
-        self._wakeups.jobs_ready(self._queue)
+        held = await leases.release(self._executor, self._queue.name, [ending.key for ending, _ in group])
+        self._wakeups.jobs_ready(self._queue.name)
         return held
 
     async def _cancel(self, endings: Sequence[Ending]) -> set[LeaseKey]:
@@ -110,14 +111,11 @@ class Settler:
             self._executor,
             self._queue,
             [_failure(ending, 0, 0) for ending in endings],
-            kept_for=[self._kept_for(ending.verdict) for ending in endings],
+            window=self._window,
             until=self._until,
         )
         self._tell_finished(held)
         return held
-
-    def _kept_for(self, verdict: Verdict) -> timedelta:
-        return max(verdict.retention, self._window) if isinstance(verdict, Cancel | DeadLetter) else self._window
 
     def _tell_finished(self, held: set[LeaseKey]) -> None:
         self._wakeups.jobs_finished([key[0] for key in held])  # type: ignore[misc] # a lease key begins with a job id
@@ -134,7 +132,7 @@ def _failure(ending: Ending, failures: int, deliveries: int) -> Failure:
         failures=failures,
         deliveries=deliveries,
         outcome=outcome,
-        error=error_text(error),
+        error=error_text(error, lost=isinstance(ending.outcome, Lost)),
         stack_trace=storable(error.stack_trace),
     )
 

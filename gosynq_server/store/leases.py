@@ -84,8 +84,8 @@ class Extended:
 
 async def exchange(
     executor: Executor, queue: Queue, ended: Sequence[Completion], claim: Claim
-) -> tuple[int, list[Lease]]:
-    """Complete jobs of one queue and lease its next ones; return how many were completed, and the new leases."""
+) -> tuple[set[LeaseKey], list[Lease]]:
+    """Complete jobs of one queue and lease its next ones; return the leases that were gone, and the new ones."""
     rows = await executor.fetch(
         "leases_exchange",
         queue.name,
@@ -100,8 +100,8 @@ async def exchange(
         queue.defaults.attempt_timeout,
         claim.window,
     )
-    leases = [_lease_of(row, queue) for row in rows if row["id"] is not None]
-    return rows[0]["ended_count"], leases
+    missed = {ended[place - 1].key for place in rows[0]["missed_places"] or ()}
+    return missed, [_lease_of(row, queue) for row in rows if row["id"] is not None]
 
 
 def _lease_of(row: Row, queue: Queue) -> Lease:
@@ -170,18 +170,19 @@ async def _end_badly(
 
 
 async def cancel(
-    executor: Executor, queue: str, failures: Sequence[Failure], *, kept_for: Sequence[timedelta], until: datetime
+    executor: Executor, queue: Queue, failures: Sequence[Failure], *, window: timedelta, until: datetime
 ) -> set[LeaseKey]:
     """End attempts whose cancel was asked for, and their jobs with them; return the leases that it held for."""
     rows = await executor.fetch(
         "leases_cancel",
-        queue,
+        queue.name,
         *_ids_and_sequences(failure.key for failure in failures),
         until,
-        kept_for,
         [failure.outcome for failure in failures],
         [failure.error for failure in failures],
         [failure.stack_trace for failure in failures],
+        queue.defaults.retention,
+        window,
     )
     return _held(rows, (failure.key for failure in failures))
 

@@ -70,13 +70,15 @@ def retry_policy_text(policy: RetryPolicyOverride | None) -> str | None:
     return orjson.dumps({name: value for name, value in said.items() if value is not None}).decode()
 
 
-def error_text(error: AttemptError) -> str:
-    """Write an error column; the stack trace has a column of its own."""
+def error_text(error: AttemptError, *, lost: bool) -> str:
+    """Write an error column; lost marks one that no worker told. The stack trace has a column of its own."""
     said: dict[str, Any] = {
         "type": storable(error.type),
         "message": storable(error.message),
         "non_retryable": error.non_retryable,
     }
+    if lost:
+        said["lost"] = True
     if error.details is not None:
         said["details"] = storable(error.details.decode("utf-8", "replace"))
     return orjson.dumps(said).decode()

@@ -1,18 +1,20 @@
 -- Ends running jobs of one queue as cancelled: those with a cancel asked for only.
 -- $1 queue; of the leases: $2 job ids, $3 lease sequences; $4 the moment beyond which no lease may reach: infinity for a
 -- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
--- $5 retentions, $6 outcomes, $7 errors, $8 stack traces. Locks: the rows that it moves.
+-- $5 outcomes, $6 errors, $7 stack traces; $8 the queue's retention, $9 the idempotency window, for which every job
+-- stays. Locks: the rows that it moves.
 WITH ended AS (
     DELETE FROM gosynq.running AS job
     USING unnest(
-        $2::uuid [], $3::integer [], $5::interval [], $6::text [], $7::jsonb [], $8::text []
-    ) AS lease (id, lease_seq, kept_for, outcome, error, stack_trace)
+        $2::uuid [], $3::integer [], $5::text [], $6::jsonb [], $7::text []
+    ) AS lease (id, lease_seq, outcome, error, stack_trace)
     WHERE
         job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
         AND job.lease_expires_at <= $4
         AND job.cancel_requested_at IS NOT NULL
     RETURNING
-        job.*, lease.kept_for, lease.outcome, lease.error, lease.stack_trace
+        job.*, greatest(coalesce(job.retention, $8::interval), $9::interval) AS kept_for, lease.outcome, lease.error,
+        lease.stack_trace
 ),
 cancelled AS (
     INSERT INTO gosynq.finished (

@@ -47,6 +47,7 @@ candidates AS MATERIALIZED (
     FROM gosynq.ready
     WHERE
         queue = $1 AND kind = ANY($7::text [])
+        AND (expires_at IS NULL OR expires_at > statement_timestamp())
         AND NOT EXISTS (SELECT FROM gosynq.queues WHERE name = $1 AND state = 'paused')
     ORDER BY priority DESC, ready_at, id
     LIMIT $8
@@ -85,9 +86,9 @@ started AS (
     FROM taken
     HAVING count(*) > 0
 )
--- One row says how many ended, also when nothing was leased.
+-- One row says which leases were gone, also when nothing was leased: by their places among $2, null being none.
 SELECT
-    settled.ended_count, taken.id, taken.kind, taken.priority, taken.lease_seq + 1 AS lease_seq,
+    missed.places AS missed_places, taken.id, taken.kind, taken.priority, taken.lease_seq + 1 AS lease_seq,
     taken.failures + taken.deliveries + 1 AS attempt, taken.content_type, taken.labels, taken.headers,
     taken.max_retries, taken.created_at, taken.run_at, taken.ready_at, statement_timestamp() AS leased_at,
     coalesce(taken.lease_duration, $10::interval) AS lease_duration,
@@ -95,6 +96,10 @@ SELECT
     coalesce(
         taken.payload, (SELECT data FROM gosynq.payloads WHERE queue = $1 AND job_id = taken.id)
     ) AS payload
-FROM (SELECT count(*) AS ended_count FROM ended) AS settled
+FROM (
+    SELECT array_agg(lease.place) AS places
+    FROM unnest($2::uuid [], $3::integer []) WITH ORDINALITY AS lease (id, lease_seq, place)
+    WHERE NOT EXISTS (SELECT FROM ended WHERE ended.id = lease.id AND ended.lease_seq = lease.lease_seq)
+) AS missed
 LEFT JOIN taken ON true
 ORDER BY taken.priority DESC, taken.ready_at, taken.id

@@ -1,0 +1,199 @@
+"""A server's operations put together over one database, and the ways in which tests look at it and pass its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from gosynq_client.worker.leases import Exchange, Lease, Result
+from gosynq_client.worker.outcomes import AttemptError, Failed, Outcome
+from gosynq_server.domain.job import Job, JobId, JobSpec
+from gosynq_server.domain.queue import QueueDefaults
+from gosynq_server.service.enqueue import Enqueuer
+from gosynq_server.service.jobs import Jobs
+from gosynq_server.service.leases import Leases
+from gosynq_server.service.queues import Queues
+from gosynq_server.service.waits import Waits
+from gosynq_server.service.wakeups import Deaf, Wakeups
+from gosynq_server.store import statements
+from gosynq_server.store.database import Database
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+WINDOW = timedelta(hours=24)
+PATIENCE_SECONDS = 10.0
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+FAILED = Failed(error=AttemptError(type="Boom", message="no luck"))
+
+
+class SpiedDatabase(Database):
+    """A database that remembers which statements were run by themselves."""
+
+    def __init__(self, dsn: str, **options: Any) -> None:
+        super().__init__(dsn, **options)
+        self.names: list[str] = []
+
+    async def fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        self.names.append(name)
+        return await super().fetch(name, *arguments)
+
+
+class Heard(Deaf):
+    """A listener that remembers the queues that it was told of and the jobs that ended."""
+
+    def __init__(self) -> None:
+        self.ready: list[str] = []
+        self.scheduled: list[str] = []
+        self.finished: list[JobId] = []
+        self.cancels: list[tuple[JobId, str]] = []
+
+    def jobs_ready(self, queue: str) -> None:
+        self.ready.append(queue)
+
+    def jobs_scheduled(self, queue: str) -> None:
+        self.scheduled.append(queue)
+
+    def jobs_finished(self, jobs: Any) -> None:
+        self.finished += jobs
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        self.cancels.append((job, reason))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The operations, what they told, and a connection beside them for looking at tables."""
+
+    url: str
+    database: SpiedDatabase
+    wakeups: Wakeups
+    heard: Heard
+    queues: Queues
+    waits: Waits
+    enqueuer: Enqueuer
+    jobs: Jobs
+    leases: Leases
+    sql: Connection
+
+    async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
+        """Add one job and return its id."""
+        (added,) = await self.enqueuer.enqueue_all([JobSpec(queue=queue, kind=kind, **spec)])
+        return JobId(added.job_id)
+
+    async def exchange(
+        self, *results: Result, wanted: int = 0, queue: str = "q", kinds: Sequence[str] = ("k",), worker: str = "w"
+    ) -> Exchange:
+        return await self.leases.exchange(queue, results, worker_id=worker, kinds=kinds, wanted=wanted)
+
+    async def lease(self, wanted: int = 1, **where: Any) -> list[Lease]:
+        return list((await self.exchange(wanted=wanted, **where)).leases)
+
+    async def lease_one(self, **where: Any) -> Lease:
+        (lease,) = await self.lease(1, **where)
+        return lease
+
+    async def started(self, **spec: Any) -> Lease:
+        """Add one job and lease it."""
+        await self.add(**spec)
+        return await self.lease_one(queue=spec.get("queue", "q"))
+
+    async def settle(self, lease: Lease, outcome: Outcome) -> Exchange:
+        return await self.exchange(Result(lease=lease, outcome=outcome), queue=lease.queue)
+
+    async def job(self, job_id: str) -> Job:
+        return await self.jobs.get(job_id, with_content=True)
+
+    async def stage(self, job_id: str) -> str | None:
+        """Return the table that a job is in, or None."""
+        stage: str | None = await self.sql.fetchval("SELECT stage FROM gosynq.jobs WHERE id = $1", job_id)
+        return stage
+
+    async def let_lease_run_out(self, lease: Lease, *, past_deadline: bool = False) -> None:
+        """Pass the time of one lease."""
+        await self.sql.execute(
+            "UPDATE gosynq.running SET leased_at = leased_at - interval '1 day',"
+            " lease_expires_at = lease_expires_at - interval '1 day',"
+            " attempt_deadline = attempt_deadline - CASE WHEN $2 THEN interval '1 day' ELSE '0' END WHERE id = $1",
+            lease.job_id,
+            past_deadline,
+        )
+
+    def forget_settings(self) -> None:
+        """Pass the time for which settings of queues are remembered."""
+        self.queues._known.clear()  # noqa: SLF001 - the clock of its memory is not the database's
+
+    async def make_due(self) -> None:
+        """Pass the time of all scheduled jobs and make them ready."""
+        await self.sql.execute("UPDATE gosynq.scheduled SET run_at = statement_timestamp() - interval '1 second'")
+        for queue in await self.sql.fetch("SELECT DISTINCT queue FROM gosynq.scheduled"):
+            await self.sql.fetch(statements.load("jobs_promote"), queue["queue"], 1000)
+
+
+@asynccontextmanager
+async def open_house(url: str, *, defaults: QueueDefaults | None = None) -> AsyncIterator[House]:
+    """Put a server's operations together, committing what is enqueued until the block ends."""
+    async with SpiedDatabase(url) as database, asyncio.TaskGroup() as tasks:
+        wakeups, heard, waits = Wakeups(), Heard(), Waits(database)
+        wakeups.add(heard)
+        wakeups.add(waits)
+        queues = Queues(database, defaults=defaults or QueueDefaults())
+        enqueuer = Enqueuer(database, queues, wakeups, window=WINDOW)
+        sql = await asyncpg.connect(url)
+        committing = tasks.create_task(enqueuer.run())
+        await asyncio.sleep(0)
+        try:
+            yield House(
+                url=url,
+                database=database,
+                wakeups=wakeups,
+                heard=heard,
+                queues=queues,
+                waits=waits,
+                enqueuer=enqueuer,
+                jobs=Jobs(database, queues, wakeups, waits, window=WINDOW),
+                leases=Leases(database, queues, wakeups, window=WINDOW),
+                sql=sql,
+            )
+        finally:
+            committing.cancel()
+            await sql.close()
+
+
+async def until_blocked_by(sql: Connection, pid: int) -> None:
+    """Return once a session waits for a lock that the session of this pid holds."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await sql.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            " AND $1 = ANY (pg_blocking_pids(pid)))",
+            pid,
+        ):
+            pass
+
+
+async def overtaken(house: House, rival: str, arguments: Sequence[object], verb: Awaitable[Any]) -> Any:
+    """Start a verb while a rival's statement holds the row, let the rival commit, and return what the verb came to.
+
+    A refusal is returned, not raised.
+    """
+    connection = await asyncpg.connect(house.url)
+    try:
+        async with asyncio.TaskGroup() as tasks, connection.transaction():
+            assert await connection.fetch(statements.load(rival), *arguments), f"{rival} moved nothing"
+            running = tasks.create_task(_caught(verb))
+            await until_blocked_by(house.sql, connection.get_server_pid())
+        return running.result()
+    finally:
+        await connection.close()
+
+
+async def _caught(verb: Awaitable[Any]) -> Any:
+    try:
+        return await verb
+    except Exception as error:  # noqa: BLE001 - it is what the test looks at
+        return error
