@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gosynq_server.domain.errors import GosynqError, ServerDraining
@@ -17,16 +18,19 @@ Answer = TypeVar("Answer")
 _log = logging.getLogger(__name__)
 
 _LINGER_SECONDS = ((40, 0.005), (4, 0.002))
-"""How long to linger after a group of at least so many."""
+"""How long to linger in a crowd of at least so many."""
+_FADING = 0.9
+_QUIET_SECONDS = 0.05
 _MAX_GROUP = 500
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects what concurrent callers hand in and commits it together, one group at a time.
 
-    A call alone never waits: only after a group of several does the next one linger for some milliseconds, since those
-    callers are likely to be back by then. All callers of a group are answered in one turn of the event loop, which
-    costs the server half of what answering them one by one does.
+    A call alone never waits: only in a crowd does a group linger for some milliseconds, since the callers of the last
+    ones are likely to be back by then. A crowd is as large as its largest group was lately, and gone after a pause.
+    All callers of a group are answered in one turn of the event loop, which costs the server half of what answering
+    them one by one does.
     """
 
     def __init__(self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | GosynqError]]]) -> None:
@@ -47,18 +51,22 @@ class GroupCommit(Generic[Item, Answer]):
     async def run(self) -> None:
         """Commit groups until cancelled; what waits then is refused."""
         self._running = True
-        previous = 0
+        crowd = 0.0
         try:
             while True:
-                await self._arrived.wait()
-                for size, seconds in _LINGER_SECONDS:
-                    if previous >= size:
-                        await asyncio.sleep(seconds)
-                        break
-                previous = await self._commit_group()
+                if await self._wait_for_arrival() > _QUIET_SECONDS:
+                    crowd = 0.0
+                await _linger(crowd)
+                crowd = max(await self._commit_group(), crowd * _FADING)
         finally:
             self._running = False
             self._refuse([answer for _, answer in self._waiting], ServerDraining())
+
+    async def _wait_for_arrival(self) -> float:
+        """Wait until somebody waits; return for how many seconds nobody did."""
+        began = time.monotonic()
+        await self._arrived.wait()
+        return time.monotonic() - began
 
     async def _commit_group(self) -> int:
         group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
@@ -84,6 +92,13 @@ class GroupCommit(Generic[Item, Answer]):
         for caller in callers:
             if not caller.done():
                 caller.set_exception(error)
+
+
+async def _linger(crowd: float) -> None:
+    for size, seconds in _LINGER_SECONDS:
+        if crowd >= size:
+            await asyncio.sleep(seconds)
+            return
 
 
 def _answer(callers: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer | GosynqError]) -> None:
