@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 _OURS = frozenset({"gosynq", "gosynq_client", "gosynq_server"})
@@ -9,6 +10,8 @@ _OURS = frozenset({"gosynq", "gosynq_client", "gosynq_server"})
 
 def main() -> None:
     """Run the command and exit with its status: 0 well, 1 it failed, 2 it was called wrongly."""
+    # gRPC's core would print lines of its own beside our one; whoever wants them says so.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from gosynq_server.cli import run  # noqa: PLC0415 - what it needs may not be installed
 

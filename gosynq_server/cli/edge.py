@@ -59,8 +59,16 @@ def _told(error: Exception) -> int | None:
             return _say(str(error), FAILED)
         case ExceptionGroup(exceptions=(only,)):
             return _told(only)
+        case _ if _is_port_taken(error):
+            return _say(str(error), FAILED)
         case _:
             return None
+
+
+def _is_port_taken(error: Exception) -> bool:
+    from gosynq_server.rpc.server import PortTaken  # noqa: PLC0415 - a usage error shall not wait for the server
+
+    return isinstance(error, PortTaken)
 
 
 def _say(message: str, status: int) -> int:

@@ -6,6 +6,7 @@ import base64
 import json
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -94,5 +95,7 @@ def _scalar(value: object) -> object:
             return base64.b64encode(value).decode()
         case None | bool() | int() | float() | str():
             return value
+        case Enum():
+            return value.value
         case _:
             return str(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
     from gosynq_server.config import Config
 
+_logger = logging.getLogger(__name__)
+
 _POLL = 0.05
-_LAST_LINES = 5
 
 
 class ServerEnded(GosynqError):
-    """The server ended with status {status}; its log {log} ends with: {tail}."""
+    """The server ended with status {status}: {problem}."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ async def _ready(config: Config, process: SpawnProcess, log: Path) -> RunningSer
 
 def _ended(process: SpawnProcess, log: Path) -> ServerEnded:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return ServerEnded(status=process.exitcode, log=log, tail="\n".join(lines[-_LAST_LINES:]).rstrip("."))
+    return ServerEnded(status=process.exitcode, problem=lines[-1].rstrip(".") if lines else "its log is empty")
 
 
 def _serve(config: Config, log: Path) -> None:
@@ -86,9 +88,17 @@ def _serve(config: Config, log: Path) -> None:
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(serve(config))
-        except GosynqError as error:
-            stream.write(f"{error}\n")
+        except Exception as error:  # the process's edge: its log is all that its parent sees of it
+            _logger.exception("the server failed")
+            stream.write(f"{_cause(error)}\n")
             raise SystemExit(1) from None
+
+
+def _cause(error: Exception) -> Exception:
+    """Take an error out of the groups that it came through."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _stop_with_parent() -> None:

@@ -1,0 +1,93 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cli.commands import FREE_PORTS, end, gosynq, start
+
+HANDLERS = ("--handlers", "gosynq_server.demo.handlers")
+
+
+@pytest.mark.timeout(90)
+def test_up_brings_its_own_database_and_keeps_what_is_in_it(data_dir: Path, tmp_path: Path) -> None:
+    ready_file = tmp_path / "ready.json"
+    served = start("up", "--data-dir", str(data_dir), "--ready-file", str(ready_file), *HANDLERS)
+    try:
+        assert json.loads(ready_file.read_text(encoding="utf-8"))["grpc"] == served.addresses["grpc"]
+        [job] = gosynq("enqueue", "cleanup_task", "--wait", "--json", GOSYNQ_TARGET=served.addresses["grpc"]).documents
+        assert served.stop() == 0
+        assert not ready_file.exists()
+    finally:
+        end(served)
+    again = start("up", "--data-dir", str(data_dir))
+    try:
+        [found] = gosynq("jobs", "get", job["id"], "--json", GOSYNQ_TARGET=again.addresses["grpc"]).documents
+        assert (found["id"], found["status"]) == (job["id"], "completed")
+    finally:
+        end(again)
+
+
+def test_serve_refuses_a_schema_that_is_behind(database_url: str) -> None:
+    assert gosynq("migrate", "down", "--to", "0", "--database-url", database_url).status == 0
+    done = gosynq("serve", "--database-url", database_url, *FREE_PORTS)
+    assert done.status == 1
+    assert "gosynq migrate up" in done.error.splitlines()[0]
+
+
+def test_serve_migrates_where_it_is_told_to(database_url: str) -> None:
+    assert gosynq("migrate", "down", "--to", "0", "--database-url", database_url).status == 0
+    served = start("serve", "--database-url", database_url, "--auto-migrate")
+    end(served)
+    assert gosynq("migrate", "status", "--database-url", database_url).status == 0
+
+
+def test_a_port_that_is_taken_is_told_in_one_line(database_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        done = gosynq("serve", "--database-url", database_url, *FREE_PORTS, "--grpc-port", port)
+    assert done.status == 1
+    assert done.error.startswith(f"gosynq: Can't listen on 127.0.0.1:{port}")
+    assert "Traceback" not in done.error
+
+
+def test_migrate_goes_down_and_up_and_says_where_it_stands(database_url: str) -> None:
+    def migrate(*arguments: str) -> tuple[int, list[str]]:
+        done = gosynq("migrate", *arguments, "--json", "--database-url", database_url)
+        return done.status, [document.get("done") or document["state"] for document in done.documents]
+
+    status, states = migrate("status")
+    assert (status, set(states)) == (0, {"applied"})
+    assert migrate("down", "--to", "0") == (0, ["taken back"] * len(states))
+    assert migrate("status") == (1, ["pending"] * len(states))
+    assert migrate("up") == (0, ["applied"] * len(states))
+    assert migrate("up") == (0, [])
+
+
+def test_a_schema_version_that_is_not_there_is_refused(database_url: str) -> None:
+    done = gosynq("migrate", "up", "--to", "999", "--database-url", database_url)
+    assert done.status == 1
+    assert done.error.startswith("gosynq: There is no schema version 999 to go to")
+
+
+def test_the_address_may_come_from_the_environment(database_url: str) -> None:
+    assert gosynq("migrate", "status", GOSYNQ_DATABASE_URL=database_url).status == 0
+
+
+@pytest.mark.timeout(90)
+def test_the_demonstration_ends_as_planned() -> None:
+    done = gosynq("demo", "--once", "--json", "--jobs", "120", *FREE_PORTS)
+    assert done.status == 0, done.error
+    [summary] = done.documents
+    assert (summary["jobs"], summary["surprises"]) == (120, [])
+    assert {counts["kind"] for counts in summary["kinds"]} >= {"email_notification", "cleanup_task", "word_count"}
+    assert summary["retries"] > 0
+    assert "Every job ended as planned." in done.error
+
+
+@pytest.mark.timeout(90)
+def test_a_demonstration_whose_server_cannot_start_says_why() -> None:
+    done = gosynq("demo", "--once", "--database-url", "postgresql://x@127.0.0.1:1/x", "--handlers", "no.such.module")
+    assert done.status == 1
+    assert done.error.splitlines()[-1].startswith("gosynq: The server ended with status 1: no handlers from")
+    assert "Traceback" not in done.error
