@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from gosynq_client.worker.attempt import AttemptState, Interruption
 from gosynq_client.worker.exchanger import Exchanger
@@ -17,13 +18,18 @@ from gosynq_client.worker.reporter import Reporter
 from gosynq_client.worker.slot import Slot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
     from gosynq_client.worker.handlers import Handlers
     from gosynq_client.worker.observing import AttemptEnded
     from gosynq_client.worker.source import LeaseSource
 
+Part: TypeAlias = "Callable[[], Coroutine[Any, Any, None]]"
+
 logger = logging.getLogger(__name__)
+
+# A cancel may get lost on its way, in a handler or in a source (asyncio.wait_for loses some before Python 3.12).
+PATIENCE_SECONDS: Final = 1.0
 
 
 class WorkerRuntime:
@@ -72,9 +78,8 @@ class WorkerRuntime:
         try:
             async with asyncio.TaskGroup() as tasks:
                 crew = [tasks.create_task(self._guard(part)) for part in self._parts(threads)]
-                await self._guard(self._exchange_until_drained(tasks))
-                for member in crew:
-                    member.cancel()
+                await self._guard(partial(self._exchange_until_drained, tasks))
+                await _dismiss(crew)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -88,17 +93,17 @@ class WorkerRuntime:
         if attempt is not None:
             self._ledger.cancel(attempt, reason)
 
-    def _parts(self, threads: ThreadPoolExecutor) -> list[Coroutine[Any, Any, None]]:
+    def _parts(self, threads: ThreadPoolExecutor) -> list[Part]:
         slots = [
             Slot(self._ledger, self._handlers, threads, self._reporter.report) for _ in range(self._options.concurrency)
         ]
-        return [self._heartbeater.run(), self._reporter.run(), self._exchanger.watch(), *(slot.run() for slot in slots)]
+        return [self._heartbeater.run, self._reporter.run, self._exchanger.watch, *(slot.run for slot in slots)]
 
-    async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
+    async def _guard(self, part: Part) -> None:
         # A slot tells a cancel that ends it from one that a handler left behind by the ledger being closed. So it is
         # closed before the task group cancels anybody: at the end of the main loop, or of any part.
         try:
-            await part
+            await part()
         finally:
             self._ledger.closed = True
 
@@ -106,7 +111,7 @@ class WorkerRuntime:
         limit = asyncio.timeout(None)
         try:
             async with limit:
-                winding_down = tasks.create_task(self._guard(self._wind_down(limit)))
+                winding_down = tasks.create_task(self._guard(partial(self._wind_down, limit)))
                 await self._exchanger.run()
         except TimeoutError:
             if not limit.expired():
@@ -128,3 +133,10 @@ class WorkerRuntime:
             ledger.abandon(attempt, attempt.broken_off())
         await asyncio.sleep(settle_seconds / 2)
         limit.reschedule(asyncio.get_running_loop().time())
+
+
+async def _dismiss(crew: Collection[asyncio.Task[None]]) -> None:
+    while crew:
+        for member in crew:
+            member.cancel()
+        _, crew = await asyncio.wait(crew, timeout=PATIENCE_SECONDS)
