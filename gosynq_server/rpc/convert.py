@@ -31,8 +31,9 @@ STATUSES: dict[int, JobStatus] = {number: status for status, number in STATUS_NU
 PRIORITIES: dict[int, Priority | None] = {0: None} | {number: level for level, number in PRIORITY_NUMBERS.items()}
 STRATEGIES: dict[int, BackoffStrategy | None] = {0: None} | {number: one for one, number in STRATEGY_NUMBERS.items()}
 
-_FIRST_SECOND = int((datetime.min.replace(tzinfo=UTC) - EPOCH).total_seconds())
-_LAST_SECOND = int((datetime.max.replace(tzinfo=UTC, microsecond=0) - EPOCH).total_seconds())
+# Python's first and last moment stand for infinity where moments are stored, so the seconds they are in are left out.
+_FIRST_SECOND = int((datetime.min.replace(tzinfo=UTC) - EPOCH).total_seconds()) + 1
+_LAST_SECOND = int((datetime.max.replace(tzinfo=UTC, microsecond=0) - EPOCH).total_seconds()) - 1
 _LONGEST_SECONDS = 315_576_000_000
 _NANOS = 1_000_000_000
 

@@ -37,6 +37,8 @@ _LONG_POLLS = {"/gosynq.v1.JobService/WaitJob": 330.0, "/gosynq.v1.WorkerService
 
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
+_CALLER_GONE = (asyncio.CancelledError, grpc.aio.InternalError)
+
 _log = logging.getLogger(__name__)
 
 
@@ -94,9 +96,8 @@ class CallInterceptor(AsyncServerInterceptor):
         context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         try:
             response = await self._answer(method, request_or_iterator, call)
-        except BaseException as error:
-            await self._end(call, error)
-            raise
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge, where every error is told
+            await self._end(call, _first_of(error))
         self._tell(call, "OK")
         return response
 
@@ -118,13 +119,12 @@ class CallInterceptor(AsyncServerInterceptor):
             [(REQUEST_ID, call.request_id)],
         )
 
-    async def _end(self, call: Call, error: BaseException) -> None:
+    async def _end(self, call: Call, error: BaseException) -> NoReturn:
         """Turn what a handler raised into the call's status, unless it is one already."""
-        error = _first_of(error)
         try:
             await _refuse(call, error)
         finally:
-            self._tell(call, "CANCELLED" if _is_cancelled(call, error) else _code_of(call))
+            self._tell(call, "CANCELLED" if isinstance(error, _CALLER_GONE) else _code_of(call))
 
     def _tell(self, call: Call, code: str) -> None:
         seconds = perf_counter() - call.started
@@ -161,27 +161,24 @@ async def _respond(method: Callable[..., Any], request: Any, call: Call) -> Any:
     return None
 
 
-async def _refuse(call: Call, error: BaseException) -> None:
-    """End the call as the error asks; return if it has ended, or is to end as the library ends it."""
+async def _refuse(call: Call, error: BaseException) -> NoReturn:
+    """End the call as the error asks, by raising what ends it in the library."""
     match error:
         case AbortError() | asyncio.CancelledError():
-            return
-        case _ if call.context.cancelled():
-            return
+            raise error
+        case grpc.aio.InternalError():
+            # A blocked write raises this in place of the cancellation where the caller has gone.
+            raise asyncio.CancelledError from error
         case GosynqError() if type(error) in CODES:
             await call.refuse(error)
         case DecodeError():
             await call.refuse(malformed())
         case NotImplementedError() if _code_of(call) == "UNIMPLEMENTED":
             await call.end(grpc.StatusCode.UNIMPLEMENTED, "not built yet", [(REQUEST_ID, call.request_id)])
-        case Exception():
+        case _:
             facts = {"method": call.method, "request_id": call.request_id}
             _log.error("a call failed by a bug", exc_info=error, extra=facts)
             await call.refuse(GosynqError(request_id=call.request_id))
-
-
-def _is_cancelled(call: Call, error: BaseException) -> bool:
-    return isinstance(error, asyncio.CancelledError) or call.context.cancelled()
 
 
 def _code_of(call: Call) -> str:

@@ -9,18 +9,8 @@ import grpc
 import pytest
 
 from gosynq.v1 import job_service_pb2_grpc
-from gosynq_server.rpc.admin import ServerInfo
-from gosynq_server.rpc.server import RpcOptions, RpcServer, Services, build_server
-from tests.rpc.scripted import Observed, ScriptedService
-
-INFO = ServerInfo(
-    version="1.2.3",
-    server_id="server-a",
-    max_payload_bytes=262_144,
-    idempotency_window=timedelta(hours=24),
-    event_retention=timedelta(days=7),
-    features=("stream-enqueue",),
-)
+from gosynq_server.rpc.server import RpcOptions, RpcServer, build_server
+from tests.rpc.scripted import Observed, ScriptedService, scripted_services
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +37,7 @@ def options(observed: Observed) -> RpcOptions:
 
 @pytest.fixture
 async def server(service: ScriptedService, options: RpcOptions) -> AsyncIterator[RpcServer]:
-    server = build_server(Services(enqueuer=service, jobs=service, info=INFO), options)
+    server = build_server(scripted_services(service), options)
     yield server
     await server.stop(timedelta())
 
@@ -66,5 +56,5 @@ async def channel(target: str) -> AsyncIterator[grpc.aio.Channel]:
 
 
 @pytest.fixture
-def stub(channel: grpc.aio.Channel) -> job_service_pb2_grpc.JobServiceStub:
+def stub(channel: grpc.aio.Channel) -> job_service_pb2_grpc.JobServiceAsyncStub:
     return job_service_pb2_grpc.JobServiceStub(channel)

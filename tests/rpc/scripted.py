@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
-from gosynq_server.domain.errors import GosynqError
 from gosynq_server.domain.job import Job, JobSpec, JobStatus
 from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
+from gosynq_server.rpc.admin import ServerInfo
+from gosynq_server.rpc.server import Services
 from gosynq_server.service.enqueue import Enqueued
 from tests.unit.rpc.factories import a_job, an_attempt
 
-Answer: TypeAlias = Callable[..., Awaitable[Any]]
+INFO = ServerInfo(
+    version="1.2.3",
+    server_id="server-a",
+    max_payload_bytes=262_144,
+    idempotency_window=timedelta(hours=24),
+    event_retention=timedelta(days=7),
+    features=("stream-enqueue",),
+)
 
 
 @dataclass(slots=True)
@@ -24,35 +32,35 @@ class ScriptedService:
     answers: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
 
-    async def enqueue(self, spec: JobSpec) -> Enqueued:
+    async def enqueue(self, spec: JobSpec) -> Any:
         return await self._answer("enqueue", enqueued("one", job=a_job()), spec)
 
-    async def check(self, spec: JobSpec) -> Enqueued:
+    async def check(self, spec: JobSpec) -> Any:
         return await self._answer("check", enqueued("", job=a_job(id="")), spec)
 
-    async def enqueue_all(self, specs: Sequence[JobSpec]) -> list[Enqueued]:
+    async def enqueue_all(self, specs: Sequence[JobSpec]) -> Any:
         return await self._answer("enqueue_all", [enqueued(spec.kind) for spec in specs], specs)
 
-    async def enqueue_each(self, specs: Sequence[JobSpec]) -> list[Enqueued | GosynqError]:
+    async def enqueue_each(self, specs: Sequence[JobSpec]) -> Any:
         return await self._answer("enqueue_each", [enqueued(spec.kind) for spec in specs], specs)
 
-    async def get(self, job_id: str, *, with_content: bool) -> Job:
+    async def get(self, job_id: str, *, with_content: bool) -> Any:
         return await self._answer("get", a_job(), job_id, with_content)
 
-    async def list(self, query: JobQuery) -> JobPage:
+    async def list(self, query: JobQuery) -> Any:
         return await self._answer("list", JobPage(jobs=(a_job(),), next_page_token="next"), query)
 
-    async def attempts(self, job_id: str, *, page_size: int, page_token: str) -> AttemptPage:
+    async def attempts(self, job_id: str, *, page_size: int, page_token: str) -> Any:
         page = AttemptPage(attempts=(an_attempt(),), next_page_token="next")
         return await self._answer("attempts", page, job_id, page_size, page_token)
 
-    async def wait(self, job_id: str, timeout: timedelta) -> Job:  # noqa: ASYNC109 - the signature that is stood in for
+    async def wait(self, job_id: str, timeout: timedelta) -> Any:  # noqa: ASYNC109 - the signature that is stood in for
         return await self._answer("wait", a_job(), job_id, timeout)
 
-    async def cancel(self, job_id: str, *, reason: str, force: bool) -> Job:
+    async def cancel(self, job_id: str, *, reason: str, force: bool) -> Any:
         return await self._answer("cancel", a_job(), job_id, reason, force)
 
-    async def retry(self, job_id: str, *, run_at: datetime | None) -> Job:
+    async def retry(self, job_id: str, *, run_at: datetime | None) -> Any:
         return await self._answer("retry", a_job(), job_id, run_at)
 
     async def delete(self, job_id: str, *, force: bool, allow_missing: bool) -> None:
@@ -68,6 +76,12 @@ class ScriptedService:
 
 def enqueued(job_id: str, *, job: Job | None = None) -> Enqueued:
     return Enqueued(job_id=job_id, status=JobStatus.PENDING, deduplicated=False, job=job)
+
+
+def scripted_services(service: ScriptedService) -> Services:
+    """Let a scripted service stand for the real ones."""
+    stand_in: Any = service
+    return Services(enqueuer=stand_in, jobs=stand_in, info=INFO)
 
 
 class Observed:

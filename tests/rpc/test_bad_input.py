@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
@@ -23,10 +22,12 @@ from gosynq.v1.job_service_pb2 import (
     RetryJobRequest,
     WaitJobRequest,
 )
-from gosynq.v1.job_service_pb2_grpc import JobServiceStub
 from tests.rpc.refusals import refusal_of
 from tests.rpc.scripted import ScriptedService
 from tests.unit.rpc.factories import a_job
+
+if TYPE_CHECKING:
+    from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 ID = "0195e7a4-5a5a-7000-8000-000000000001"
 
@@ -38,6 +39,9 @@ def spec(**fields: Any) -> job_pb2.JobSpec:
 def json(content: bytes) -> job_pb2.JobSpec:
     return spec(payload_bytes=content, content_type="application/json")
 
+
+UNKNOWN: Any = 77
+"""A number that is in none of the enums."""
 
 NOT_A_NUMBER = Struct()
 NOT_A_NUMBER["a"] = float("nan")
@@ -69,7 +73,7 @@ BAD_SPECS = [
     (spec(labels={"a": "\0"}), "labels['a']"),
     (spec(headers={"a": "1" * 4097}), "headers['a']"),
     (spec(headers={"a": "\0"}), "headers['a']"),
-    (spec(retry_policy=job_pb2.RetryPolicy(strategy=9)), "retry_policy.strategy"),
+    (spec(retry_policy=job_pb2.RetryPolicy(strategy=UNKNOWN)), "retry_policy.strategy"),
     (spec(retry_policy=job_pb2.RetryPolicy(multiplier=float("nan"))), "retry_policy.multiplier"),
     (spec(retry_policy=job_pb2.RetryPolicy(jitter=float("inf"))), "retry_policy.jitter"),
     (spec(retry_policy=job_pb2.RetryPolicy(max_backoff=Duration(seconds=-1))), "retry_policy.max_backoff"),
@@ -82,7 +86,7 @@ BAD_SPECS = [
 
 @pytest.mark.parametrize(("job", "field"), BAD_SPECS)
 async def test_a_bad_spec_is_refused_by_its_field(
-    stub: JobServiceStub, service: ScriptedService, job: job_pb2.JobSpec, field: str
+    stub: JobServiceAsyncStub, service: ScriptedService, job: job_pb2.JobSpec, field: str
 ) -> None:
     one = await refusal_of(stub.EnqueueJob(EnqueueJobRequest(job=job)))
     batch = await refusal_of(stub.BatchEnqueueJobs(BatchEnqueueJobsRequest(jobs=[spec(), job])))
@@ -110,14 +114,14 @@ BAD_REQUESTS: list[tuple[str, Any, str]] = [
         )
         for job_id in ("", "1", ID[:-1], ID + "\0", ID.replace("-", ""), "x" * 10_000)
     ),
-    ("GetJob", GetJobRequest(job_id=ID, view=7), "view"),
-    ("ListJobs", ListJobsRequest(status=[1, 77]), "status[1]"),
-    ("ListJobs", ListJobsRequest(status=[1] * 9), "status"),
+    ("GetJob", GetJobRequest(job_id=ID, view=UNKNOWN), "view"),
+    ("ListJobs", ListJobsRequest(status=[job_pb2.JOB_STATUS_PENDING, UNKNOWN]), "status[1]"),
+    ("ListJobs", ListJobsRequest(status=[job_pb2.JOB_STATUS_PENDING] * 9), "status"),
     ("ListJobs", ListJobsRequest(queue=["a b"]), "queue[0]"),
     ("ListJobs", ListJobsRequest(queue=["\0"]), "queue[0]"),
     ("ListJobs", ListJobsRequest(kind=["k"] * 65), "kind"),
     ("ListJobs", ListJobsRequest(kind=["a", "\0"]), "kind[1]"),
-    ("ListJobs", ListJobsRequest(priority=[-1]), "priority[0]"),
+    ("ListJobs", ListJobsRequest(priority=[UNKNOWN]), "priority[0]"),
     ("ListJobs", ListJobsRequest(filter="x" * 2049), "filter"),
     ("ListJobs", ListJobsRequest(filter="\0"), "filter"),
     ("ListJobs", ListJobsRequest(order_by="priority"), "order_by"),
@@ -125,7 +129,7 @@ BAD_REQUESTS: list[tuple[str, Any, str]] = [
     ("ListJobs", ListJobsRequest(page_size=-(2**31)), "page_size"),
     ("ListJobs", ListJobsRequest(page_token="\0"), "page_token"),
     ("ListJobs", ListJobsRequest(page_token="x" * 1025), "page_token"),
-    ("ListJobs", ListJobsRequest(view=-1), "view"),
+    ("ListJobs", ListJobsRequest(view=-UNKNOWN), "view"),
     ("ListJobAttempts", ListJobAttemptsRequest(job_id=ID, page_size=-1), "page_size"),
     ("ListJobAttempts", ListJobAttemptsRequest(job_id=ID, page_token="\0"), "page_token"),
     ("WaitJob", WaitJobRequest(job_id=ID, timeout=Duration(seconds=-1)), "timeout"),
@@ -140,7 +144,7 @@ BAD_REQUESTS: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize(("method", "request_", "field"), BAD_REQUESTS)
 async def test_a_bad_request_is_refused_by_its_field(
-    stub: JobServiceStub, service: ScriptedService, method: str, request_: Any, field: str
+    stub: JobServiceAsyncStub, service: ScriptedService, method: str, request_: Any, field: str
 ) -> None:
     refusal = await refusal_of(getattr(stub, method)(request_))
 
@@ -162,7 +166,7 @@ UNARY = [
 
 
 @pytest.fixture
-def send(channel: grpc.aio.Channel) -> Callable[[str, bytes], Any]:
+def send(channel: Any) -> Callable[[str, bytes], Any]:
     """Give a function that sends bytes to a method of JobService."""
     return lambda method, data: channel.unary_unary(f"/gosynq.v1.JobService/{method}")(data, timeout=10)
 
@@ -194,9 +198,7 @@ async def test_a_message_of_five_megabytes_is_refused_by_the_library(
 
 
 @pytest.mark.parametrize("method", UNARY)
-async def test_a_call_whose_deadline_is_over_does_nothing(
-    channel: grpc.aio.Channel, service: ScriptedService, method: str
-) -> None:
+async def test_a_call_whose_deadline_is_over_does_nothing(channel: Any, service: ScriptedService, method: str) -> None:
     refusal = await refusal_of(channel.unary_unary(f"/gosynq.v1.JobService/{method}")(b"", timeout=-1))
 
     assert refusal.code == "DEADLINE_EXCEEDED"
@@ -204,7 +206,7 @@ async def test_a_call_whose_deadline_is_over_does_nothing(
 
 
 async def test_a_payload_nested_to_the_limit_comes_back_as_an_object(
-    stub: JobServiceStub, service: ScriptedService
+    stub: JobServiceAsyncStub, service: ScriptedService
 ) -> None:
     deep: dict[str, Any] = {}
     for _ in range(31):
@@ -234,7 +236,7 @@ async def test_a_payload_nested_too_deep_is_refused_not_broken_off(
     assert refusal.fields in {("job.payload",), ("request",)}
 
 
-async def test_at_most_twenty_of_many_broken_rules_are_named(stub: JobServiceStub) -> None:
+async def test_at_most_twenty_of_many_broken_rules_are_named(stub: JobServiceAsyncStub) -> None:
     refusal = await refusal_of(stub.BatchEnqueueJobs(BatchEnqueueJobsRequest(jobs=[spec(queue="!")] * 1000)))
 
     assert refusal.fields == tuple(f"jobs[{index}].queue" for index in range(20))

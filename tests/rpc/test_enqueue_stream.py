@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -16,10 +16,12 @@ from gosynq.v1.job_service_pb2 import StreamEnqueueJobsRequest
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
 from gosynq_server.domain.errors import DatabaseUnavailable, QueueDraining
 from gosynq_server.rpc.enqueue_stream import GROUP_LIMIT, UNANSWERED_LIMIT
-from gosynq_server.rpc.server import RpcOptions, RpcServer, Services, build_server
-from tests.rpc.conftest import INFO
+from gosynq_server.rpc.server import RpcOptions, RpcServer, build_server
 from tests.rpc.refusals import refusal_in
-from tests.rpc.scripted import Observed, ScriptedService, enqueued
+from tests.rpc.scripted import Observed, ScriptedService, enqueued, scripted_services
+
+if TYPE_CHECKING:
+    from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 PATH = "/gosynq.v1.JobService/StreamEnqueueJobs"
 
@@ -32,7 +34,7 @@ async def answers_of(call: Any) -> dict[int, Any]:
     return {answer.sequence: answer async for answer in call}
 
 
-async def test_every_item_is_answered_by_its_sequence(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_every_item_is_answered_by_its_sequence(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     answers = await answers_of(stub.StreamEnqueueJobs(iter([item(number) for number in range(2500)])))
 
     assert {number: answer.result.job_id for number, answer in answers.items()} == {
@@ -43,7 +45,7 @@ async def test_every_item_is_answered_by_its_sequence(stub: JobServiceStub, serv
     assert max(sizes) <= GROUP_LIMIT
 
 
-async def test_a_stream_of_nothing_ends_well(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_stream_of_nothing_ends_well(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     call = stub.StreamEnqueueJobs(iter([]))
 
     assert await answers_of(call) == {}
@@ -51,7 +53,7 @@ async def test_a_stream_of_nothing_ends_well(stub: JobServiceStub, service: Scri
     assert service.calls == []
 
 
-async def test_a_bad_item_is_answered_and_the_stream_goes_on(stub: JobServiceStub) -> None:
+async def test_a_bad_item_is_answered_and_the_stream_goes_on(stub: JobServiceAsyncStub) -> None:
     bad = item(2, queue="!", labels={"a": "1"}), item(3, payload_bytes=b"{", content_type="application/json")
 
     answers = await answers_of(stub.StreamEnqueueJobs(iter([item(1), *bad, item(-4)])))
@@ -67,7 +69,9 @@ async def test_a_bad_item_is_answered_and_the_stream_goes_on(stub: JobServiceStu
     assert refusal_in(answers[3].error).code == "INVALID_ARGUMENT"
 
 
-async def test_an_item_that_the_service_refuses_is_told_why(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_an_item_that_the_service_refuses_is_told_why(
+    stub: JobServiceAsyncStub, service: ScriptedService
+) -> None:
     async def refuse_the_first(specs: Sequence[Any]) -> list[Any]:
         return [QueueDraining(queue="q") if spec.kind == "k1" else enqueued(spec.kind) for spec in specs]
 
@@ -80,7 +84,7 @@ async def test_an_item_that_the_service_refuses_is_told_why(stub: JobServiceStub
 
 
 async def test_a_group_that_fails_whole_is_answered_item_by_item(
-    stub: JobServiceStub, service: ScriptedService
+    stub: JobServiceAsyncStub, service: ScriptedService
 ) -> None:
     service.answers["enqueue_each"] = DatabaseUnavailable()
 
@@ -91,7 +95,7 @@ async def test_a_group_that_fails_whole_is_answered_item_by_item(
     assert await call.code() is grpc.StatusCode.OK
 
 
-async def test_a_bug_ends_the_stream_without_its_text(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_bug_ends_the_stream_without_its_text(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     service.answers["enqueue_each"] = RuntimeError("the secret")
     call = stub.StreamEnqueueJobs(iter([item(1)]))
 
@@ -99,7 +103,7 @@ async def test_a_bug_ends_the_stream_without_its_text(stub: JobServiceStub, serv
     assert "secret" not in await call.details()
 
 
-async def test_bytes_that_are_no_item_end_the_stream(channel: grpc.aio.Channel) -> None:
+async def test_bytes_that_are_no_item_end_the_stream(channel: Any) -> None:
     call = channel.stream_stream(PATH)(iter([b"\x12\xff\xff"]))
 
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -140,7 +144,7 @@ async def endless(sent: list[int], held: asyncio.Event) -> AsyncIterator[StreamE
 
 
 async def test_reading_stops_while_a_thousand_items_are_unanswered(
-    stub: JobServiceStub, service: ScriptedService, gate: Gate
+    stub: JobServiceAsyncStub, service: ScriptedService, gate: Gate
 ) -> None:
     total = UNANSWERED_LIMIT * 3
     call = stub.StreamEnqueueJobs(iter([item(number) for number in range(total)]))
@@ -153,7 +157,7 @@ async def test_reading_stops_while_a_thousand_items_are_unanswered(
 
 
 async def test_a_caller_who_goes_cancels_what_is_under_way(
-    stub: JobServiceStub, gate: Gate, observed: Observed
+    stub: JobServiceAsyncStub, gate: Gate, observed: Observed
 ) -> None:
     call = stub.StreamEnqueueJobs(endless([], asyncio.Event()))
     async with asyncio.timeout(5):
@@ -164,14 +168,14 @@ async def test_a_caller_who_goes_cancels_what_is_under_way(
 
 
 async def test_a_draining_server_answers_what_it_read_and_ends_the_stream(
-    stub: JobServiceStub, server: RpcServer, gate: Gate
+    stub: JobServiceAsyncStub, server: RpcServer, gate: Gate
 ) -> None:
     call = stub.StreamEnqueueJobs(endless([], asyncio.Event()))
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         await gate.entered.wait()
         group.create_task(server.stop(timedelta(seconds=4)))
         gate.opened.set()
-        answer = await call.read()
+        answer: Any = await call.read()
         assert answer.result.job_id == "k1"
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
     assert "stopping" in await call.details()
@@ -181,7 +185,7 @@ async def test_a_draining_server_answers_what_it_read_and_ends_the_stream(
 async def aged_target(service: ScriptedService, options: RpcOptions) -> AsyncIterator[str]:
     """Give a server whose streams reach their age at once."""
     aged = replace(options, stream_age=timedelta(milliseconds=50))
-    server = build_server(Services(enqueuer=service, jobs=service, info=INFO), aged)
+    server = build_server(scripted_services(service), aged)
     port = server.bind("127.0.0.1:0")
     await server.start()
     yield f"127.0.0.1:{port}"

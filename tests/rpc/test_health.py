@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -22,16 +23,16 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 NAMES = (OVERALL, READINESS, *SERVICES)
 
 
-async def statuses(channel: grpc.aio.Channel) -> dict[str, int]:
+async def statuses(channel: Any) -> dict[str, int]:
     check = health_pb2_grpc.HealthStub(channel).Check
     return {name: (await check(health_pb2.HealthCheckRequest(service=name))).status for name in (LIVENESS, *NAMES)}
 
 
-async def test_a_server_lives_before_it_is_ready(channel: grpc.aio.Channel) -> None:
+async def test_a_server_lives_before_it_is_ready(channel: Any) -> None:
     assert await statuses(channel) == {LIVENESS: SERVING} | dict.fromkeys(NAMES, NOT_SERVING)
 
 
-async def test_a_ready_server_serves_each_service(channel: grpc.aio.Channel, server: RpcServer) -> None:
+async def test_a_ready_server_serves_each_service(channel: Any, server: RpcServer) -> None:
     await server.health.set_ready(True)
     assert await statuses(channel) == dict.fromkeys((LIVENESS, *NAMES), SERVING)
 
@@ -39,7 +40,7 @@ async def test_a_ready_server_serves_each_service(channel: grpc.aio.Channel, ser
     assert await statuses(channel) == {LIVENESS: SERVING} | dict.fromkeys(NAMES, NOT_SERVING)
 
 
-async def test_a_draining_server_is_never_ready_again(channel: grpc.aio.Channel, server: RpcServer) -> None:
+async def test_a_draining_server_is_never_ready_again(channel: Any, server: RpcServer) -> None:
     await server.health.set_ready(True)
     await server.health.drain()
     await server.health.set_ready(True)
@@ -47,13 +48,13 @@ async def test_a_draining_server_is_never_ready_again(channel: grpc.aio.Channel,
     assert await statuses(channel) == {LIVENESS: SERVING} | dict.fromkeys(NAMES, NOT_SERVING)
 
 
-async def test_a_name_that_nobody_knows_is_not_found(channel: grpc.aio.Channel) -> None:
+async def test_a_name_that_nobody_knows_is_not_found(channel: Any) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
 
     assert (await refusal_of(stub.Check(health_pb2.HealthCheckRequest(service="nobody")))).code == "NOT_FOUND"
 
 
-async def test_a_watch_follows_and_does_not_hold_up_the_stop(channel: grpc.aio.Channel, server: RpcServer) -> None:
+async def test_a_watch_follows_and_does_not_hold_up_the_stop(channel: Any, server: RpcServer) -> None:
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=READINESS))
     async with asyncio.timeout(5):
         assert (await watch.read()).status == NOT_SERVING
@@ -64,7 +65,7 @@ async def test_a_watch_follows_and_does_not_hold_up_the_stop(channel: grpc.aio.C
         assert await watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_watch_ends_when_its_caller_goes(channel: grpc.aio.Channel, server: RpcServer) -> None:
+async def test_a_watch_ends_when_its_caller_goes(channel: Any, server: RpcServer) -> None:
     watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=READINESS))
     async with asyncio.timeout(5):
         await watch.read()
@@ -90,7 +91,8 @@ async def test_a_health_server_shows_the_same_board_and_nothing_else(health_targ
         assert (await statuses(channel))[OVERALL] == NOT_SERVING
         await server.health.set_ready(True)
         assert (await statuses(channel))[OVERALL] == SERVING
-        refusal = await refusal_of(channel.unary_unary("/gosynq.v1.JobService/GetJob")(b""))
+        unserved: Any = channel.unary_unary("/gosynq.v1.JobService/GetJob")
+        refusal = await refusal_of(unserved(b""))
 
     assert refusal.code == "UNIMPLEMENTED"
 

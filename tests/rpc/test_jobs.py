@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import grpc
 import pytest
@@ -21,7 +22,6 @@ from gosynq.v1.job_service_pb2 import (
     RetryJobRequest,
     WaitJobRequest,
 )
-from gosynq.v1.job_service_pb2_grpc import JobServiceStub
 from gosynq_server.domain import errors
 from gosynq_server.domain.job import JobSpec, JobStatus
 from gosynq_server.domain.listing import JobQuery
@@ -31,11 +31,14 @@ from tests.rpc.refusals import refusal_of
 from tests.rpc.scripted import ScriptedService
 from tests.unit.rpc.factories import a_job, an_attempt
 
+if TYPE_CHECKING:
+    from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
+
 ID = "0195e7a4-5a5a-7000-8000-000000000001"
 
 
 async def test_an_enqueued_job_is_answered_with_its_defaults_resolved(
-    stub: JobServiceStub, service: ScriptedService
+    stub: JobServiceAsyncStub, service: ScriptedService
 ) -> None:
     answer = await stub.EnqueueJob(EnqueueJobRequest(job=job_pb2.JobSpec(queue="mail", kind="k")))
 
@@ -43,14 +46,16 @@ async def test_an_enqueued_job_is_answered_with_its_defaults_resolved(
     assert (answer.job_id, answer.job) == ("one", job_message(a_job(), full=False))
 
 
-async def test_a_job_that_is_only_checked_is_not_enqueued(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_job_that_is_only_checked_is_not_enqueued(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     answer = await stub.EnqueueJob(EnqueueJobRequest(job=job_pb2.JobSpec(queue="mail"), validate_only=True))
 
     assert [name for name, *_ in service.calls] == ["check"]
     assert (answer.job_id, answer.job.queue) == ("", "mail")
 
 
-async def test_a_batch_is_enqueued_whole_and_answered_in_order(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_batch_is_enqueued_whole_and_answered_in_order(
+    stub: JobServiceAsyncStub, service: ScriptedService
+) -> None:
     jobs = [job_pb2.JobSpec(queue="q", kind=f"k{number}") for number in range(1000)]
 
     answer = await stub.BatchEnqueueJobs(BatchEnqueueJobsRequest(jobs=jobs))
@@ -61,7 +66,7 @@ async def test_a_batch_is_enqueued_whole_and_answered_in_order(stub: JobServiceS
 
 @pytest.mark.parametrize(("view", "full"), [(0, True), (job_pb2.JOB_VIEW_FULL, True), (job_pb2.JOB_VIEW_BASIC, False)])
 async def test_a_job_is_got_in_full_unless_the_basic_view_is_asked(
-    stub: JobServiceStub, service: ScriptedService, view: job_pb2.JobView.ValueType, *, full: bool
+    stub: JobServiceAsyncStub, service: ScriptedService, view: job_pb2.JobView.ValueType, *, full: bool
 ) -> None:
     answer = await stub.GetJob(GetJobRequest(job_id=ID, view=view))
 
@@ -71,7 +76,7 @@ async def test_a_job_is_got_in_full_unless_the_basic_view_is_asked(
 
 @pytest.mark.parametrize(("view", "full"), [(0, False), (job_pb2.JOB_VIEW_FULL, True), (job_pb2.JOB_VIEW_BASIC, False)])
 async def test_jobs_are_listed_in_short_unless_the_full_view_is_asked(
-    stub: JobServiceStub, service: ScriptedService, view: job_pb2.JobView.ValueType, *, full: bool
+    stub: JobServiceAsyncStub, service: ScriptedService, view: job_pb2.JobView.ValueType, *, full: bool
 ) -> None:
     answer = await stub.ListJobs(ListJobsRequest(view=view, page_size=2_000_000_000))
 
@@ -79,7 +84,7 @@ async def test_jobs_are_listed_in_short_unless_the_full_view_is_asked(
     assert (list(answer.jobs), answer.next_page_token) == ([job_message(a_job(), full=full)], "next")
 
 
-async def test_attempts_are_listed(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_attempts_are_listed(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     answer = await stub.ListJobAttempts(ListJobAttemptsRequest(job_id=ID, page_token="t"))
 
     assert service.calls == [("attempts", ID, 50, "t")]
@@ -88,7 +93,7 @@ async def test_attempts_are_listed(stub: JobServiceStub, service: ScriptedServic
 
 @pytest.mark.parametrize("status", list(JobStatus))
 async def test_a_wait_is_done_when_the_job_is_terminal(
-    stub: JobServiceStub, service: ScriptedService, status: JobStatus
+    stub: JobServiceAsyncStub, service: ScriptedService, status: JobStatus
 ) -> None:
     service.answers["wait"] = a_job(status=status)
 
@@ -99,13 +104,13 @@ async def test_a_wait_is_done_when_the_job_is_terminal(
     assert answer.job == job_message(a_job(status=status), full=True)
 
 
-async def test_a_wait_of_no_length_is_thirty_seconds(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_wait_of_no_length_is_thirty_seconds(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     await stub.WaitJob(WaitJobRequest(job_id=ID))
 
     assert service.calls == [("wait", ID, timedelta(seconds=30))]
 
 
-async def test_a_wait_ends_before_its_call_does(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_wait_ends_before_its_call_does(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     await stub.WaitJob(WaitJobRequest(job_id=ID, timeout=Duration(seconds=60)), timeout=10)
 
     assert timedelta(seconds=8) < service.calls[0][2] <= timedelta(seconds=9.5)
@@ -120,7 +125,7 @@ def test_a_wait_is_what_was_asked_or_half_a_second_less_than_is_left(
     assert wait_of(timedelta(seconds=asked), remaining) == timedelta(seconds=wait)
 
 
-async def test_a_job_is_cancelled(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_job_is_cancelled(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     answer = await stub.CancelJob(CancelJobRequest(job_id=ID, reason="late", force=True))
 
     assert service.calls == [("cancel", ID, "late", True)]
@@ -128,7 +133,7 @@ async def test_a_job_is_cancelled(stub: JobServiceStub, service: ScriptedService
 
 
 @pytest.mark.parametrize("run_at", [None, datetime(2030, 1, 1, tzinfo=UTC)])
-async def test_a_job_is_retried(stub: JobServiceStub, service: ScriptedService, run_at: datetime | None) -> None:
+async def test_a_job_is_retried(stub: JobServiceAsyncStub, service: ScriptedService, run_at: datetime | None) -> None:
     request = RetryJobRequest(job_id=ID)
     if run_at is not None:
         request.run_at.FromDatetime(run_at)
@@ -139,7 +144,7 @@ async def test_a_job_is_retried(stub: JobServiceStub, service: ScriptedService, 
     assert answer.job == job_message(a_job(), full=False)
 
 
-async def test_a_job_is_deleted(stub: JobServiceStub, service: ScriptedService) -> None:
+async def test_a_job_is_deleted(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     answer = await stub.DeleteJob(DeleteJobRequest(job_id=ID, allow_missing=True))
 
     assert service.calls == [("delete", ID, False, True)]
@@ -174,7 +179,7 @@ async def test_a_server_tells_what_it_is(channel: grpc.aio.Channel) -> None:
     ],
 )
 async def test_what_the_service_refuses_is_told_with_its_reason(
-    stub: JobServiceStub, service: ScriptedService, error: errors.GosynqError, code: str, reason: str
+    stub: JobServiceAsyncStub, service: ScriptedService, error: errors.GosynqError, code: str, reason: str
 ) -> None:
     service.answers["cancel"] = error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -33,8 +34,11 @@ from gosynq_server.service.queues import Queues
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Wakeups
 from gosynq_server.store.database import Database
-from tests.rpc.conftest import INFO
 from tests.rpc.refusals import refusal_in, refusal_of
+from tests.rpc.scripted import INFO
+
+if TYPE_CHECKING:
+    from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 WINDOW = timedelta(hours=24)
 NOBODY = "0195e7a4-5a5a-7000-8000-000000000001"
@@ -54,7 +58,7 @@ async def services(database_url: str) -> AsyncIterator[Services]:
 
 
 @pytest.fixture
-async def stub(services: Services) -> AsyncIterator[JobServiceStub]:
+async def stub(services: Services) -> AsyncIterator[JobServiceAsyncStub]:
     server = build_server(services, RpcOptions())
     port = server.bind("127.0.0.1:0")
     await server.start()
@@ -63,15 +67,18 @@ async def stub(services: Services) -> AsyncIterator[JobServiceStub]:
     await server.stop(timedelta())
 
 
-def spec(**fields: object) -> job_pb2.JobSpec:
-    return job_pb2.JobSpec(**{"queue": "mail", "kind": "send"} | fields)
+DEFAULTS: dict[str, Any] = {"queue": "mail", "kind": "send"}
 
 
-async def enqueue(stub: JobServiceStub, **fields: object) -> str:
+def spec(**fields: Any) -> job_pb2.JobSpec:
+    return job_pb2.JobSpec(**(DEFAULTS | fields))
+
+
+async def enqueue(stub: JobServiceAsyncStub, **fields: Any) -> str:
     return (await stub.EnqueueJob(EnqueueJobRequest(job=spec(**fields)))).job_id
 
 
-async def test_a_job_comes_back_as_it_was_sent(stub: JobServiceStub) -> None:
+async def test_a_job_comes_back_as_it_was_sent(stub: JobServiceAsyncStub) -> None:
     sent = spec(labels={"tenant": "acme"}, headers={"traceparent": "00"}, priority=job_pb2.JOB_PRIORITY_HIGH)
     sent.payload.update({"a": 1, "b": [True, None, "ü"]})
 
@@ -86,7 +93,7 @@ async def test_a_job_comes_back_as_it_was_sent(stub: JobServiceStub) -> None:
     assert answer.job == job
 
 
-async def test_bytes_come_back_unchanged(stub: JobServiceStub) -> None:
+async def test_bytes_come_back_unchanged(stub: JobServiceAsyncStub) -> None:
     job_id = await enqueue(stub, payload_bytes=b"\x00\xff", content_type="image/png")
 
     job = (await stub.GetJob(GetJobRequest(job_id=job_id))).job
@@ -94,14 +101,14 @@ async def test_bytes_come_back_unchanged(stub: JobServiceStub) -> None:
     assert (job.payload_bytes, job.content_type) == (b"\x00\xff", "image/png")
 
 
-async def test_a_checked_job_is_not_there(stub: JobServiceStub) -> None:
+async def test_a_checked_job_is_not_there(stub: JobServiceAsyncStub) -> None:
     answer = await stub.EnqueueJob(EnqueueJobRequest(job=spec(), validate_only=True))
 
     assert (answer.job_id, answer.job.queue, answer.job.max_retries) == ("", "mail", 4)
     assert list((await stub.ListJobs(ListJobsRequest())).jobs) == []
 
 
-async def test_a_key_names_one_job(stub: JobServiceStub) -> None:
+async def test_a_key_names_one_job(stub: JobServiceAsyncStub) -> None:
     first = await stub.EnqueueJob(EnqueueJobRequest(job=spec(idempotency_key="k")))
     again = await stub.EnqueueJob(EnqueueJobRequest(job=spec(idempotency_key="k")))
     other = await refusal_of(stub.EnqueueJob(EnqueueJobRequest(job=spec(idempotency_key="k", kind="other"))))
@@ -111,7 +118,7 @@ async def test_a_key_names_one_job(stub: JobServiceStub) -> None:
     assert other.metadata == {"job_id": first.job_id, "queue": "mail"}
 
 
-async def test_a_batch_is_all_or_nothing(stub: JobServiceStub) -> None:
+async def test_a_batch_is_all_or_nothing(stub: JobServiceAsyncStub) -> None:
     done = await stub.BatchEnqueueJobs(BatchEnqueueJobsRequest(jobs=[spec(kind=f"k{n}") for n in range(1000)]))
     too_large = spec(payload_bytes=b"x" * 300_000, content_type="a/b")
     refusal = await refusal_of(stub.BatchEnqueueJobs(BatchEnqueueJobsRequest(jobs=[spec(kind="none"), too_large])))
@@ -122,7 +129,7 @@ async def test_a_batch_is_all_or_nothing(stub: JobServiceStub) -> None:
     assert list((await stub.ListJobs(ListJobsRequest(kind=["none"]))).jobs) == []
 
 
-async def test_a_stream_adds_what_is_good_and_refuses_the_rest(stub: JobServiceStub) -> None:
+async def test_a_stream_adds_what_is_good_and_refuses_the_rest(stub: JobServiceAsyncStub) -> None:
     items = [StreamEnqueueJobsRequest(sequence=number, job=spec()) for number in range(700)]
     items[5].job.queue = "!"
     items[6].job.payload_bytes, items[6].job.content_type = b"x" * 300_000, "a/b"
@@ -134,7 +141,7 @@ async def test_a_stream_adds_what_is_good_and_refuses_the_rest(stub: JobServiceS
     assert refusal_in(answers[6].error).reason == "PAYLOAD_TOO_LARGE"
 
 
-async def test_pages_lead_through_all_jobs_newest_first(stub: JobServiceStub) -> None:
+async def test_pages_lead_through_all_jobs_newest_first(stub: JobServiceAsyncStub) -> None:
     ids = [await enqueue(stub) for _ in range(5)]
     seen, token = [], ""
     while True:
@@ -146,7 +153,7 @@ async def test_pages_lead_through_all_jobs_newest_first(stub: JobServiceStub) ->
     assert seen == ids[::-1]
 
 
-async def test_a_page_token_serves_its_own_list_only(stub: JobServiceStub) -> None:
+async def test_a_page_token_serves_its_own_list_only(stub: JobServiceAsyncStub) -> None:
     for _ in range(2):
         await enqueue(stub)
     token = (await stub.ListJobs(ListJobsRequest(page_size=1))).next_page_token
@@ -156,14 +163,14 @@ async def test_a_page_token_serves_its_own_list_only(stub: JobServiceStub) -> No
         assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
 
 
-async def test_a_filter_that_does_not_parse_is_refused(stub: JobServiceStub) -> None:
+async def test_a_filter_that_does_not_parse_is_refused(stub: JobServiceAsyncStub) -> None:
     refusal = await refusal_of(stub.ListJobs(ListJobsRequest(filter="status = = 1")))
 
     assert (refusal.code, refusal.reason) == ("INVALID_ARGUMENT", "FILTER_INVALID")
     assert "position" in refusal.metadata
 
 
-async def test_a_job_is_cancelled_retried_and_deleted(stub: JobServiceStub) -> None:
+async def test_a_job_is_cancelled_retried_and_deleted(stub: JobServiceAsyncStub) -> None:
     job_id = await enqueue(stub)
     later = datetime(2090, 1, 1, tzinfo=UTC)
 
@@ -178,7 +185,7 @@ async def test_a_job_is_cancelled_retried_and_deleted(stub: JobServiceStub) -> N
     assert (await refusal_of(stub.GetJob(GetJobRequest(job_id=job_id)))).reason == "JOB_NOT_FOUND"
 
 
-async def test_a_wait_ends_when_the_job_does(stub: JobServiceStub) -> None:
+async def test_a_wait_ends_when_the_job_does(stub: JobServiceAsyncStub) -> None:
     job_id = await enqueue(stub)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         waiting = group.create_task(wait(stub, job_id))
@@ -187,12 +194,12 @@ async def test_a_wait_ends_when_the_job_does(stub: JobServiceStub) -> None:
     assert waiting.result() == (True, job_pb2.JOB_STATUS_CANCELLED)
 
 
-async def wait(stub: JobServiceStub, job_id: str) -> tuple[bool, int]:
+async def wait(stub: JobServiceAsyncStub, job_id: str) -> tuple[bool, int]:
     answer = await stub.WaitJob(WaitJobRequest(job_id=job_id), timeout=15)
     return answer.done, answer.job.status
 
 
-async def test_a_wait_that_is_over_says_so_and_is_no_error(stub: JobServiceStub) -> None:
+async def test_a_wait_that_is_over_says_so_and_is_no_error(stub: JobServiceAsyncStub) -> None:
     job_id = await enqueue(stub)
 
     answer = await stub.WaitJob(WaitJobRequest(job_id=job_id, timeout=Duration(nanos=50_000_000)))
@@ -200,7 +207,7 @@ async def test_a_wait_that_is_over_says_so_and_is_no_error(stub: JobServiceStub)
     assert (answer.done, answer.job.status) == (False, job_pb2.JOB_STATUS_PENDING)
 
 
-async def test_a_wait_answers_before_a_shorter_deadline(stub: JobServiceStub) -> None:
+async def test_a_wait_answers_before_a_shorter_deadline(stub: JobServiceAsyncStub) -> None:
     job_id = await enqueue(stub)
 
     answer = await stub.WaitJob(WaitJobRequest(job_id=job_id, timeout=Duration(seconds=300)), timeout=1.2)
@@ -219,27 +226,29 @@ async def test_a_wait_answers_before_a_shorter_deadline(stub: JobServiceStub) ->
         ("DeleteJob", DeleteJobRequest(job_id=NOBODY)),
     ],
 )
-async def test_a_job_that_is_not_there_is_named(stub: JobServiceStub, method: str, request_: object) -> None:
+async def test_a_job_that_is_not_there_is_named(stub: JobServiceAsyncStub, method: str, request_: object) -> None:
     refusal = await refusal_of(getattr(stub, method)(request_))
 
     assert (refusal.code, refusal.reason, refusal.metadata) == ("NOT_FOUND", "JOB_NOT_FOUND", {"job_id": NOBODY})
 
 
-async def test_a_job_that_never_ran_has_no_attempts(stub: JobServiceStub) -> None:
+async def test_a_job_that_never_ran_has_no_attempts(stub: JobServiceAsyncStub) -> None:
     answer = await stub.ListJobAttempts(ListJobAttemptsRequest(job_id=await enqueue(stub)))
 
     assert (list(answer.attempts), answer.next_page_token) == ([], "")
 
 
-@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
-async def test_the_first_and_the_last_moment_can_be_stored(stub: JobServiceStub, moment: datetime) -> None:
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 58, tzinfo=UTC)]
+)
+async def test_the_first_and_the_last_moment_can_be_stored(stub: JobServiceAsyncStub, moment: datetime) -> None:
     stamp = Timestamp(seconds=int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()))
     job_id = await enqueue(stub, run_at=stamp)
 
     assert (await stub.GetJob(GetJobRequest(job_id=job_id))).job.status == job_pb2.JOB_STATUS_PENDING
 
 
-async def test_any_text_that_is_allowed_can_be_stored(stub: JobServiceStub) -> None:
+async def test_any_text_that_is_allowed_can_be_stored(stub: JobServiceAsyncStub) -> None:
     text = "".join(map(chr, (*range(1, 128), 0x2028, 0xFFFD, 0x1F600)))
     payload = b'{"a":"\\u0000"}'
     job_id = await enqueue(

@@ -6,24 +6,26 @@ import asyncio
 import subprocess
 import sys
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
 from gosynq.v1.job_service_pb2 import GetJobRequest
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
-from gosynq_server.rpc.server import PortTaken, RpcOptions, RpcServer, Services, build_server, channel_options
-from tests.rpc.conftest import INFO
+from gosynq_server.rpc.server import PortTaken, RpcOptions, RpcServer, build_server, channel_options
 from tests.rpc.refusals import refusal_of
-from tests.rpc.scripted import ScriptedService
+from tests.rpc.scripted import ScriptedService, scripted_services
 from tests.unit.rpc.factories import a_job
+
+if TYPE_CHECKING:
+    from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 ID = "0195e7a4-5a5a-7000-8000-000000000001"
 
 
 def another(service: ScriptedService, **changes: Any) -> RpcServer:
-    return build_server(Services(enqueuer=service, jobs=service, info=INFO), RpcOptions(**changes))
+    return build_server(scripted_services(service), RpcOptions(**changes))
 
 
 async def test_a_port_has_one_server(target: str, service: ScriptedService) -> None:
@@ -56,7 +58,7 @@ async def test_a_server_that_never_started_stops(service: ScriptedService) -> No
 
 
 async def test_running_calls_have_the_grace_to_end(
-    stub: JobServiceStub, server: RpcServer, service: ScriptedService
+    stub: JobServiceAsyncStub, server: RpcServer, service: ScriptedService
 ) -> None:
     begun, released = asyncio.Event(), asyncio.Event()
 
@@ -76,12 +78,12 @@ async def test_running_calls_have_the_grace_to_end(
     assert call.result().job.queue == "mail"
 
 
-async def answer_of(stub: JobServiceStub) -> Any:
+async def answer_of(stub: JobServiceAsyncStub) -> Any:
     return await stub.GetJob(GetJobRequest(job_id=ID))
 
 
 async def test_a_call_that_outlives_the_grace_is_cut(
-    stub: JobServiceStub, server: RpcServer, service: ScriptedService
+    stub: JobServiceAsyncStub, server: RpcServer, service: ScriptedService
 ) -> None:
     begun = asyncio.Event()
 
@@ -102,8 +104,8 @@ async def test_without_reflection_there_is_none(service: ScriptedService) -> Non
     port = server.bind("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")(iter([b""]))
-        assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+        reflect: Any = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        assert await reflect(iter([b""])).code() is grpc.StatusCode.UNIMPLEMENTED
     await server.stop(timedelta())
 
 

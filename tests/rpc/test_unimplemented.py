@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import pytest
@@ -17,11 +18,10 @@ from gosynq.v1 import (
     schedule_service_pb2,
     worker_service_pb2,
 )
-from gosynq_server.rpc.server import SERVICES, RpcOptions, Services, add_servicers
+from gosynq_server.rpc.server import SERVICES, RpcOptions, add_servicers
 from gosynq_server.rpc.unimplemented import UNIMPLEMENTED_RPCS
-from tests.rpc.conftest import INFO
 from tests.rpc.refusals import refusal_of
-from tests.rpc.scripted import Observed, ScriptedService
+from tests.rpc.scripted import Observed, ScriptedService, scripted_services
 
 FILES = (
     admin_service_pb2,
@@ -43,7 +43,7 @@ METHODS: dict[str, MethodDescriptor] = {
 async def unchecked_channel(service: ScriptedService) -> AsyncIterator[grpc.aio.Channel]:
     """Give a channel to the servicers alone: no rule of the schema answers in their place."""
     server = grpc.aio.server()
-    services = Services(enqueuer=service, jobs=service, info=INFO)
+    services = scripted_services(service)
     add_servicers(server, services, RpcOptions(), asyncio.Event())
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -52,7 +52,7 @@ async def unchecked_channel(service: ScriptedService) -> AsyncIterator[grpc.aio.
     await server.stop(None)
 
 
-async def code_of(channel: grpc.aio.Channel, path: str) -> str:
+async def code_of(channel: Any, path: str) -> Any:
     """Call a method with one empty message, however it takes and gives them, and return its code."""
     method = METHODS[path]
     if not (method.client_streaming or method.server_streaming):
@@ -69,7 +69,7 @@ def test_every_service_of_the_contract_is_served() -> None:
 
 
 async def test_the_list_names_exactly_what_answers_unimplemented(
-    unchecked_channel: grpc.aio.Channel, caplog: pytest.LogCaptureFixture
+    unchecked_channel: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     codes = {path: await code_of(unchecked_channel, path) for path in METHODS}
     caplog.clear()  # without the interceptor the library tells of what the generated bases raise
@@ -78,14 +78,12 @@ async def test_the_list_names_exactly_what_answers_unimplemented(
 
 
 @pytest.mark.parametrize("path", sorted(UNIMPLEMENTED_RPCS))
-async def test_what_is_not_built_says_so_whatever_it_is_asked(
-    channel: grpc.aio.Channel, observed: Observed, path: str
-) -> None:
+async def test_what_is_not_built_says_so_whatever_it_is_asked(channel: Any, observed: Observed, path: str) -> None:
     assert await code_of(channel, path) == "UNIMPLEMENTED"
     assert await observed.take() == [(path, "UNIMPLEMENTED")]
 
 
-async def test_a_method_that_is_in_no_contract_is_unimplemented(channel: grpc.aio.Channel) -> None:
+async def test_a_method_that_is_in_no_contract_is_unimplemented(channel: Any) -> None:
     refusal = await refusal_of(channel.unary_unary("/gosynq.v1.JobService/Nothing")(b""))
 
     assert refusal.code == "UNIMPLEMENTED"

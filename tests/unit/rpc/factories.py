@@ -12,7 +12,7 @@ NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 def an_error(**changes: Any) -> JobError:
-    values = {
+    values: dict[str, Any] = {
         "type": "SmtpTimeout",
         "message": "no answer",
         "stack_trace": "line 1",
@@ -25,7 +25,7 @@ def an_error(**changes: Any) -> JobError:
 
 
 def a_job(**changes: Any) -> Job:
-    values = {
+    values: dict[str, Any] = {
         "id": JobId("0195e7a4-5a5a-7000-8000-000000000001"),
         "queue": "mail",
         "kind": "send_email",
@@ -51,7 +51,7 @@ def a_job(**changes: Any) -> Job:
 
 
 def an_attempt(**changes: Any) -> Attempt:
-    values = {
+    values: dict[str, Any] = {
         "lease_seq": 7,
         "attempt": 2,
         "worker_id": "w-1",

