@@ -225,6 +225,8 @@ BEGIN
     IF to_regclass(format('gosynq.%I', child)) IS NOT NULL THEN
         RETURN false;
     END IF;
+    -- A row that came between the move and the attachment would make the attachment fail.
+    EXECUTE format('LOCK TABLE gosynq.%I IN ACCESS EXCLUSIVE MODE', parent || '_other');
     EXECUTE format('CREATE TABLE gosynq.%I (LIKE gosynq.%I INCLUDING ALL EXCLUDING IDENTITY)', child, parent);
     EXECUTE format(
         'WITH moved AS (DELETE FROM gosynq.%I WHERE %I = %L RETURNING *) '

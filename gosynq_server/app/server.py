@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from gosynq_server.app.schema import ensure_schema
 from gosynq_server.app.web import WebServer
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.embedded import EmbeddedPostgres, default_data_dir
-from gosynq_server.maintenance.loop import repeat
+from gosynq_server.maintenance.loop import repeat, run_through
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.readiness import Addresses, remove_ready_file, write_ready_file
 from gosynq_server.rest.channel import open_channel
@@ -73,6 +74,14 @@ class Server:
 
     async def run(self, stopping: asyncio.Event, *, on_ready: Callable[[Addresses], None] | None) -> None:
         """Serve until stopping is set."""
+        try:
+            await self._bind_and_serve(stopping, on_ready)
+        finally:
+            # Where it could not start too: the library would look for the closed event loop otherwise.
+            await self._rpc.stop(timedelta())
+            await self._probes.stop()
+
+    async def _bind_and_serve(self, stopping: asyncio.Event, on_ready: Callable[[Addresses], None] | None) -> None:
         grpc_port = self._rpc.bind(self._address(self._config.grpc_port))
         health_port = self._probes.bind(self._address(self._config.health_port))
         metrics = WebServer(self._metrics.app(), host=self._config.host, port=self._config.metrics_port)
@@ -108,7 +117,7 @@ class Server:
         """Wait for the right schema, then do everything that a server does."""
         embedded = self._config.database_url is None
         await ensure_schema(self._database.dsn, migrate=embedded or self._config.auto_migrate)
-        await Pruner(self._database, event_retention=EVENT_RETENTION).run_once()
+        await run_through(Pruner(self._database, event_retention=EVENT_RETENTION))
         for work, early in compose_maintenance(self._config, self._operations, self._metrics):
             self._run(group, repeat(work, signal=early))
         operations = self._operations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from datetime import timedelta
@@ -35,12 +36,27 @@ async def repeat(work: Round, *, signal: Signal | None = None, chance: Callable[
         await signal.wait(pause.total_seconds() * (1 - _JITTER * chance()))
 
 
+async def run_through(work: Round) -> None:
+    """Run one round, again and again as long as the database keeps it from its end; raises what else goes wrong."""
+    while True:
+        try:
+            await work.run_once()
+        except GosynqError as error:
+            _log_held_up(work, error)
+            await asyncio.sleep(_AFTER_FAILURE.total_seconds())
+        else:
+            return
+
+
 async def _run_once(work: Round) -> timedelta:
-    name = type(work).__name__
     try:
         return await work.run_once()
     except GosynqError as error:
-        _log.warning("maintenance was held up", extra={"maintenance": name, "error": str(error)})
+        _log_held_up(work, error)
     except Exception:  # noqa: BLE001 - a loop's edge: the next round may do better
-        _log.exception("maintenance failed", extra={"maintenance": name})
+        _log.exception("maintenance failed", extra={"maintenance": type(work).__name__})
     return _AFTER_FAILURE
+
+
+def _log_held_up(work: Round, error: GosynqError) -> None:
+    _log.warning("maintenance was held up", extra={"maintenance": type(work).__name__, "error": str(error)})

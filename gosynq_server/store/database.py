@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import asyncpg
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _BUSY = frozenset({"57014", "55P03", "40001", "40P01"})
 _UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25006", "3D000"})
+# A server that starts takes calls before its schema is made.
+_NOT_MADE_YET = frozenset({"3F000", "42P01"})
 _FULL = frozenset({"53100", "58030"})
 
 _ACQUIRE_SECONDS = 5.0
@@ -118,17 +120,18 @@ class Database:
             with _translated():
                 yield connection
         except DatabaseUnavailable:
-            connection.terminate()
+            with suppress(asyncpg.InterfaceError):  # the pool has let go of one that broke
+                connection.terminate()
             raise
         finally:
             await self._pool.release(connection)
 
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy[asyncpg.Record]:
-        try:
-            with _translated():
+        with _translated():
+            try:
                 return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
-        except TimeoutError as error:
-            raise DatabaseBusy from error
+            except TimeoutError as error:
+                raise DatabaseBusy from error
 
 
 @contextmanager
@@ -158,6 +161,6 @@ def _translation(error: asyncpg.PostgresError) -> GosynqError | None:
         return DatabaseBusy()
     if state in _FULL:
         return StorageFull()
-    if state in _UNREACHABLE or state.startswith("08"):
+    if state in _UNREACHABLE | _NOT_MADE_YET or state.startswith("08"):
         return DatabaseUnavailable()
     return None
