@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.errors import (
     DatabaseBusy,
+    FieldViolation,
     GosynqError,
     IdempotencyKeyReused,
     PayloadTooLarge,
     QueueDraining,
+    ValidationFailed,
 )
 from gosynq_server.domain.fingerprint import fingerprint
 from gosynq_server.domain.ids import new_job_id
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _INLINE_BYTES = 1024
 _TRIES = 5
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +47,26 @@ class Enqueued:
 
 
 def new_job(spec: JobSpec, queue: Queue) -> NewJob:
-    """Check a spec against its queue and give it an id; raises PayloadTooLarge and QueueDraining."""
+    """Check a spec against its queue and give it an id; raises PayloadTooLarge, QueueDraining and ValidationFailed."""
     limit = queue.defaults.max_payload_bytes
     if len(spec.payload) > limit:
         raise PayloadTooLarge(size=len(spec.payload), limit=limit)
     if queue.state is QueueState.DRAINING:
         raise QueueDraining(queue=queue.name)
+    _check_text(spec)
     return NewJob(
         id=new_job_id(),
         spec=spec,
         priority=queue.priority_of(spec),
         fingerprint=fingerprint(spec) if spec.idempotency_key else None,
     )
+
+
+def _check_text(spec: JobSpec) -> None:
+    for field, texts in (("labels", spec.labels), ("headers", spec.headers)):
+        if any(_UNSTORABLE.search(text) for text in texts.values()):
+            description = "must not contain the character NUL, nor half of a surrogate pair"
+            raise ValidationFailed((FieldViolation(field=field, description=description, reason="string.storable"),))
 
 
 def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:

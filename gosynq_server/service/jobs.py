@@ -21,7 +21,7 @@ from gosynq_server.domain.paging import (
 from gosynq_server.service.waits import wait_until
 from gosynq_server.store import jobs
 from gosynq_server.store.jobs import Conditions, Location
-from gosynq_server.store.records import Row, attempt_of, job_of
+from gosynq_server.store.records import Row, attempt_of, job_of, storable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -98,10 +98,10 @@ class Jobs:
 
     async def cancel(self, job_id: str, *, reason: str, force: bool) -> Job:
         """Cancel a job, or ask its worker to; return it as it is then. Raises JobNotFound and JobTerminal."""
-        job = parse_job_id(job_id)
+        job, said = parse_job_id(job_id), storable(reason)
 
         async def act(location: Location) -> bool:
-            return await self._cancel_at(location, job, reason=reason, force=force)
+            return await self._cancel_at(location, job, reason=said, force=force)
 
         await self._act(job, act)
         return await self.get(job, with_content=False)
