@@ -51,6 +51,10 @@ class Attempt:
         "timeout",
     )
 
+    # Only there once it has started.
+    job: Job
+    task: asyncio.Task[None]
+
     def __init__(self, lease: Lease, received_at: float) -> None:
         self.lease = lease
         self.received_at = received_at
@@ -59,8 +63,6 @@ class Attempt:
         self.interruption = Interruption.NONE
         self.cancel_reason = ""
         self.timeout: timedelta | None = lease.attempt_timeout
-        self.job: Job | None = None
-        self.task: asyncio.Task[None] | None = None
 
     def limit(self, timeout: timedelta | None) -> None:
         """Let it take no longer than timeout, nor than its lease allows."""
@@ -75,14 +77,13 @@ class Attempt:
         self.state = AttemptState.RUNNING
 
     def disturb(self) -> None:
-        """Make the handler feel that it is to stop.
+        """Make the handler of a started attempt feel that it is to stop.
 
         While an attempt runs its slot's task is inside the handler, so CancelledError comes up there and nowhere else.
         What comes too late for the handler the slot takes back.
         """
-        if self.job is not None and self.task is not None:
-            self.job.request_cancel()
-            self.task.cancel()
+        self.job.request_cancel()
+        self.task.cancel()
 
     def broken_off(self, error: BaseException | None = None) -> Outcome:
         """Judge an interrupted attempt; error, if any, is what came out of the handler."""

@@ -50,11 +50,6 @@ class Handlers:
         """The kinds that can be run."""
         return frozenset(self._by_kind)
 
-    @property
-    def any_in_thread(self) -> bool:
-        """Whether threads are needed."""
-        return any(handler.in_thread for handler in self._by_kind.values())
-
     def get(self, kind: str) -> Handler | None:
         """Return the handler for a kind, None if there is none."""
         return self._by_kind.get(kind)

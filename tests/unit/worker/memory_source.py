@@ -64,13 +64,12 @@ class Asked:
 
 
 class MemorySource:
-    """due: what can be leased. outcomes: what was applied, by job. up: whether it can be reached. open: whether an
-    exchange is answered. refuse: refusals to give, by job. lost, cancels: what the next extension tells of."""
+    """due: what can be leased. outcomes: what was applied, by job, the first only. up: whether it can be reached.
+    open: whether calls are answered. refuse: refusals to give, by job. lost, cancels: what extensions tell of."""
 
     def __init__(self, due: Sequence[Lease] = ()) -> None:
         self.due = deque(due)
         self.outcomes: dict[str, Outcome] = {}
-        self.applied: list[Result] = []
         self.asked: list[Asked] = []
         self.extended: list[tuple[float, list[str]]] = []
         self.reports: list[list[ProgressReport]] = []
@@ -105,6 +104,7 @@ class MemorySource:
     async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
         self.extended.append((asyncio.get_running_loop().time(), [lease.job_id for lease in leases]))
         await self._tell()
+        await self.open.wait()
         self._check_up()
         return [self._extension(lease) for lease in leases]
 
@@ -133,7 +133,8 @@ class MemorySource:
             return planned.popleft()
         if lease.job_id in self.lost:
             return Refusal(lease=lease, reason=RefusalReason.LEASE_LOST)
-        self.applied.append(result)
+        if lease.job_id in self.outcomes:
+            return Refusal(lease=lease, reason=RefusalReason.ALREADY_APPLIED)
         self.outcomes[lease.job_id] = result.outcome
         return None
 

@@ -154,8 +154,10 @@ async def test_an_extension_that_tells_of_an_older_lease_changes_nothing() -> No
     heartbeater.expect([a_lease()])
     beating = asyncio.create_task(heartbeater.run())
     source.lost.add("job-0")
+    source.open.clear()
     await source.until(lambda: source.extended)
-    ledger.hold([a_lease(lease_seq=2)])  # before the answer to the extension is read
+    ledger.hold([a_lease(lease_seq=2)])
+    source.open.set()
     await turns()
     beating.cancel()
     assert [lease.lease_seq for lease in ledger.leases()] == [2]

@@ -1,0 +1,89 @@
+"""What the worker holds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gosynq_client.worker.attempt import AttemptState
+from gosynq_client.worker.leases import Result
+from gosynq_client.worker.ledger import Ledger
+from gosynq_client.worker.outcomes import Cancelled, Released, Succeeded
+from tests.unit.worker.memory_source import a_lease, leases, turns
+
+
+def test_a_job_leased_anew_means_that_its_old_lease_was_lost(caplog: pytest.LogCaptureFixture) -> None:
+    ledger = Ledger()
+    ledger.hold([a_lease()])
+    ledger.hold([a_lease(lease_seq=2)])
+    attempt = ledger.take()
+    assert attempt is not None
+    assert attempt.lease == a_lease(lease_seq=2)
+    assert (ledger.take(), ledger.offer()) == (None, ())
+    assert caplog.messages == ["lease lost, attempt dropped"]
+
+
+def test_a_lease_that_comes_twice_is_held_once() -> None:
+    ledger = Ledger()
+    ledger.hold([a_lease()])
+    ledger.hold([a_lease()])
+    assert (ledger.leases(), ledger.taken) == ([a_lease()], 1)
+
+
+def test_a_buffered_attempt_that_is_cancelled_is_settled_and_never_run() -> None:
+    ledger = Ledger()
+    ledger.hold(leases(2))
+    ledger.cancel(ledger.held["job-0"], "not needed")
+    attempt = ledger.take()
+    assert attempt is not None
+    assert attempt.lease.job_id == "job-1"
+    assert ledger.offer() == (Result(lease=a_lease(), outcome=Cancelled(message="not needed")),)
+
+
+def test_an_attempt_that_has_ended_is_not_interrupted() -> None:
+    ledger = Ledger()
+    ledger.hold([a_lease()])
+    attempt = ledger.held["job-0"]
+    ledger.end(attempt, Succeeded())
+    ledger.cancel(attempt, "too late")
+    assert ledger.offer() == (Result(lease=a_lease(), outcome=Succeeded()),)
+
+
+def test_a_stop_gives_back_what_has_not_begun() -> None:
+    ledger = Ledger()
+    ledger.hold(leases(2))
+    ledger.stop()
+    assert [result.outcome for result in ledger.offer()] == [Released(), Released()]
+    assert ledger.in_state(AttemptState.BUFFERED) == []
+
+
+def test_offered_results_are_kept_until_they_are_settled() -> None:
+    ledger = Ledger()
+    first, second = (Result(lease=lease, outcome=Succeeded()) for lease in leases(2))
+    ledger.settle(first)
+    assert ledger.offer() == (first,)
+    ledger.settle(second)
+    assert (ledger.offer(), ledger.unsettled) == ((first, second), 2)
+    ledger.settled()
+    assert (ledger.offer(), ledger.unsettled) == ((), 0)
+
+
+async def test_one_arrival_wakes_one_slot_and_the_next_is_woken_by_it() -> None:
+    ledger = Ledger()
+    woken: list[int] = []
+
+    async def slot(number: int) -> None:
+        await ledger.arrival()
+        woken.append(number)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(2):
+            tasks.create_task(slot(number))
+        await turns()
+        ledger.hold(leases(3))
+        await turns()
+        assert len(woken) == 1
+        ledger.take()
+        await turns()
+        assert len(woken) == 2
