@@ -173,3 +173,11 @@ async def test_the_version_is_told(metrics: Metrics) -> None:
 async def test_two_servers_in_one_process_do_not_share_metrics(metrics: Metrics) -> None:
     metrics.rpc_ended("/s/M", "OK", 0.001)
     assert not [name for name in await scrape(Metrics(version="2")) if "rpc_requests" in name]
+
+
+async def test_the_page_answers_without_a_detour(metrics: Metrics) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(metrics.app()), base_url="http://metrics") as client:
+        page = await client.get("/metrics", follow_redirects=False)
+        elsewhere = await client.get("/")
+    assert (page.status_code, elsewhere.status_code) == (200, 404)
+    assert page.headers["content-type"].startswith("text/plain")
