@@ -16,7 +16,11 @@ class SourceUnavailable(Exception):
 
 
 class LeaseSource(Protocol):
-    """The other side of a worker. Every call may raise SourceUnavailable, and may be cancelled at a stop."""
+    """The other side of a worker.
+
+    Every call has its own limit of time, may raise SourceUnavailable, and may be cancelled at a stop. There is at most
+    one call of each kind at a time.
+    """
 
     async def exchange(self, results: Sequence[Result], wanted: int) -> Exchange:
         """Settle results and take up to wanted due jobs, in one round trip. Never waits for a job to become due."""

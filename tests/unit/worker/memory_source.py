@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from gosynq_client.worker import SourceUnavailable, WorkerRuntime
+from gosynq_client.worker import Handlers, Job, RuntimeOptions, SourceUnavailable, WorkerRuntime
 from gosynq_client.worker.leases import (
     Exchange,
     Extension,
@@ -158,6 +159,19 @@ async def running(runtime: WorkerRuntime) -> AsyncIterator[None]:
         tasks.create_task(runtime.run())
         yield
         runtime.stop()
+
+
+def only(function: Callable[[Job], Any], timeout: timedelta | None = None) -> Handlers:
+    handlers = Handlers()
+    handlers.register("send", timeout=timeout)(function)
+    return handlers
+
+
+async def run_all(source: MemorySource, handlers: Handlers, options: RuntimeOptions | None = None) -> None:
+    """Run all due jobs to an outcome."""
+    expected = len(source.due)
+    async with running(WorkerRuntime(source, handlers, options)):
+        await source.until(lambda: len(source.outcomes) == expected)
 
 
 async def turns(count: int = 5) -> None:

@@ -6,25 +6,18 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from gosynq_client.worker import Handlers, Job, RuntimeOptions, WorkerRuntime
+from gosynq_client.worker import Job, RuntimeOptions, WorkerRuntime
 from gosynq_client.worker.leases import Exchange, Refusal, RefusalReason, Result
 from gosynq_client.worker.outcomes import AttemptError, Failed, Succeeded
-from tests.unit.worker.memory_source import MemorySource, a_lease, leases, running, turns
+from tests.unit.worker.memory_source import MemorySource, a_lease, leases, only, running, turns
 from tests.unit.worker.virtual_time import in_virtual_time, now
 
 OPTIONS = RuntimeOptions(concurrency=3, prefetch_limit=50)
-
-
-def only(function: Callable[[Job], Any]) -> Handlers:
-    handlers = Handlers()
-    handlers.register("send")(function)
-    return handlers
 
 
 async def brief(job: Job) -> None: ...

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from gosynq_client.worker import Handlers, Job, RuntimeOptions, WorkerRuntime
+from gosynq_client.worker import Job, RuntimeOptions, WorkerRuntime
 from gosynq_client.worker.heartbeater import MAX_WAIT_SECONDS, Heartbeater
 from gosynq_client.worker.leases import Extension, Lease, Result
 from gosynq_client.worker.ledger import Ledger
 from gosynq_client.worker.outcomes import Cancelled, Released, Succeeded
-from tests.unit.worker.memory_source import MemorySource, a_lease, leases, running, turns
+from tests.unit.worker.memory_source import MemorySource, a_lease, leases, only, running, turns
 from tests.unit.worker.virtual_time import in_virtual_time, now
 
 SHORT_STOP = RuntimeOptions(concurrency=2, grace=timedelta(0), settle_time=timedelta(seconds=2))
-
-
-def only(function: Callable[[Job], Any]) -> Handlers:
-    handlers = Handlers()
-    handlers.register("send")(function)
-    return handlers
 
 
 async def hang(job: Job) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
 import pytest
 
@@ -73,7 +74,7 @@ async def test_progress_is_dropped_while_the_source_is_unavailable(caplog: pytes
     await asyncio.sleep(0)
     for current in (1, 2):
         reporter.report(ProgressReport(lease=A_LEASE, current=current, total=0, message=""))
-        await source.until(lambda current=current: len(source.reports) == current)
+        await source.until(partial(_as_many, source, current))
     sending.cancel()
     assert [[report.current for report in reports] for reports in source.reports] == [[1], [2]]
     assert "progress dropped, source unavailable" in caplog.messages
@@ -86,6 +87,10 @@ def test_progress_from_a_thread_that_outlives_the_worker_is_dropped() -> None:
         runner.run(_run_a_moment(reporter))
     reporter.report(ProgressReport(lease=A_LEASE, current=1, total=0, message=""))
     assert source.reports == []
+
+
+def _as_many(source: MemorySource, count: int) -> bool:
+    return len(source.reports) == count
 
 
 async def _run_a_moment(reporter: Reporter) -> None:

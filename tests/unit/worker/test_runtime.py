@@ -5,27 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosynq_client.worker import Handlers, Job, RuntimeOptions, WorkerRuntime
+from gosynq_client.worker import Job, RuntimeOptions, WorkerRuntime
 from gosynq_client.worker.leases import Exchange, Result
 from gosynq_client.worker.outcomes import Cancelled, Outcome, Released, Succeeded
-from tests.unit.worker.memory_source import MemorySource, a_lease, leases, running, turns
+from tests.unit.worker.memory_source import MemorySource, a_lease, leases, only, running, turns
 from tests.unit.worker.virtual_time import VirtualTimeLoop, in_virtual_time, now
 
 OPTIONS = RuntimeOptions(concurrency=2, grace=timedelta(seconds=10), settle_time=timedelta(seconds=4))
-
-
-def only(function: Callable[[Job], Any], timeout: timedelta | None = None) -> Handlers:
-    handlers = Handlers()
-    handlers.register("send", timeout=timeout)(function)
-    return handlers
 
 
 async def brief(job: Job) -> None: ...
