@@ -25,8 +25,6 @@ from gosynq_server.store.migrations import (
     SchemaCheck,
     SchemaState,
     check_schema,
-    find_migrations_folder,
-    load_migrations,
     migrate_down,
     migrate_up,
     migration_status,
@@ -230,17 +228,3 @@ async def test_something_else_of_the_bookkeepings_name_is_refused(
     await connection.execute("CREATE SCHEMA gosynq; CREATE TYPE gosynq.migration_lease AS ENUM ();")
     with pytest.raises(MigrationRefused, match='type "migration_lease" already exists'):
         await migrate_up(connection, three)
-
-
-async def test_the_repositorys_migrations_go_up_down_and_up_again(connection: Connection) -> None:
-    migrations = load_migrations(find_migrations_folder())
-    assert await migrate_up(connection, migrations) == list(migrations)
-    await migrate_down(connection, migrations, to=0)
-    left = await connection.fetch("SELECT relname FROM pg_class WHERE relnamespace = 'gosynq'::regnamespace")
-    assert {row["relname"] for row in left} == {
-        "migrations",
-        "migrations_pkey",
-        "migration_lease",
-        "migration_lease_pkey",
-    }
-    assert await migrate_up(connection, migrations) == list(migrations)

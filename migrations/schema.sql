@@ -1,0 +1,254 @@
+-- The whole schema, to be read: what migrations/NNNN_*.up.sql add up to, which a test compares. Never applied by us.
+--
+-- A job moves scheduled -> ready -> running -> finished by DELETE ... RETURNING and INSERT in one statement. No row on
+-- the hot path is updated in place, so each table is as small as its stage and needs no status column and no partial
+-- index. Every key holds the queue, so that the tables can be distributed by it. No foreign key leads to a hot row.
+--
+-- What the runner of migrations keeps for itself (gosynq.migrations, gosynq.migration_lease) is not shown.
+
+CREATE SCHEMA gosynq;
+
+CREATE TABLE gosynq.queues (
+    name text PRIMARY KEY CHECK (name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$'),
+    state text NOT NULL DEFAULT 'active' CHECK (state IN ('active', 'paused', 'draining')),
+    state_reason text NOT NULL DEFAULT '',
+    state_changed_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+    priority smallint CHECK (priority BETWEEN 1 AND 4),
+    max_retries integer CHECK (max_retries BETWEEN 0 AND 1000),
+    max_deliveries integer CHECK (max_deliveries BETWEEN 1 AND 1000),
+    retry_policy jsonb,
+    lease_duration interval CHECK (lease_duration BETWEEN '1 second' AND '12 hours'),
+    attempt_timeout interval CHECK (attempt_timeout BETWEEN '1 second' AND '7 days'),
+    retention interval CHECK (retention BETWEEN '0' AND '365 days'),
+    dead_letter_retention interval CHECK (dead_letter_retention BETWEEN '0' AND '365 days'),
+    max_payload_bytes integer CHECK (max_payload_bytes BETWEEN 0 AND 3145728),
+    description text NOT NULL DEFAULT '',
+    created_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+    updated_at timestamptz NOT NULL DEFAULT statement_timestamp()
+);
+
+-- The three tables that follow churn: they are vacuumed by count rather than by share, without pauses.
+
+-- Waiting for run_at, or for the end of a back-off. A null setting is the queue's; a null payload stands in payloads.
+CREATE TABLE gosynq.scheduled (
+    id uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    run_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    revision integer NOT NULL CHECK (revision > 0),
+    lease_seq integer NOT NULL CHECK (lease_seq >= 0),
+    failures integer NOT NULL CHECK (failures >= 0),
+    deliveries integer NOT NULL CHECK (deliveries >= 0),
+    max_retries integer CHECK (max_retries BETWEEN 0 AND 1000),
+    max_deliveries integer CHECK (max_deliveries BETWEEN 1 AND 1000),
+    priority smallint NOT NULL CHECK (priority BETWEEN 1 AND 4),
+    lease_duration interval,
+    attempt_timeout interval,
+    retention interval,
+    queue text NOT NULL,
+    kind text NOT NULL,
+    idempotency_key text CHECK (idempotency_key <> ''),
+    schedule_id text,
+    retry_policy jsonb,
+    labels jsonb,
+    headers jsonb,
+    content_type text NOT NULL,
+    payload bytea,
+    CHECK (failures + deliveries <= lease_seq),
+    PRIMARY KEY (id, queue)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0
+);
+
+CREATE INDEX scheduled_due ON gosynq.scheduled (queue, run_at, id);
+CREATE INDEX scheduled_expiry ON gosynq.scheduled (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Due. ready_at is set by the database when the job becomes due, never by a caller.
+CREATE TABLE gosynq.ready (
+    LIKE gosynq.scheduled INCLUDING CONSTRAINTS,
+    ready_at timestamptz NOT NULL,
+    PRIMARY KEY (id, queue)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0
+);
+
+CREATE INDEX ready_order ON gosynq.ready (queue, priority DESC, ready_at, id);
+CREATE INDEX ready_expiry ON gosynq.ready (expires_at) WHERE expires_at IS NOT NULL;
+
+-- Leased.
+CREATE TABLE gosynq.running (
+    LIKE gosynq.scheduled INCLUDING CONSTRAINTS,
+    worker_id text NOT NULL,
+    leased_at timestamptz NOT NULL,
+    lease_expires_at timestamptz NOT NULL,
+    attempt_deadline timestamptz,
+    cancel_requested_at timestamptz,
+    cancel_reason text,
+    progress jsonb,
+    CHECK (lease_seq > 0),
+    CHECK (deliveries > 0),
+    CHECK (lease_expires_at >= leased_at),
+    CHECK ((cancel_requested_at IS NULL) = (cancel_reason IS NULL)),
+    PRIMARY KEY (id, queue)
+) WITH (
+    autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+    fillfactor = 70
+);
+
+CREATE INDEX running_expiry ON gosynq.running (lease_expires_at);
+
+-- Terminal. Partitioned by the day from which a job may be pruned, so that rows of one age and retention go together.
+CREATE TABLE gosynq.finished (
+    LIKE gosynq.scheduled INCLUDING CONSTRAINTS,
+    status text NOT NULL CHECK (status IN ('completed', 'failed', 'cancelled')),
+    worker_id text,
+    started_at timestamptz,
+    finished_at timestamptz NOT NULL,
+    prune_on date NOT NULL,
+    cancel_requested_at timestamptz,
+    cancel_reason text,
+    progress jsonb,
+    result_content_type text,
+    result bytea,
+    CHECK (status <> 'completed' OR lease_seq > 0),
+    CHECK ((result IS NULL) = (result_content_type IS NULL)),
+    PRIMARY KEY (id, queue, prune_on)
+) PARTITION BY RANGE (prune_on);
+
+CREATE INDEX finished_badly ON gosynq.finished (id) WHERE status <> 'completed';
+CREATE TABLE gosynq.finished_other PARTITION OF gosynq.finished DEFAULT;
+
+-- Payloads too large to be copied from stage to stage: written once, deleted with their job.
+CREATE TABLE gosynq.payloads (
+    job_id uuid NOT NULL,
+    queue text NOT NULL,
+    data bytea NOT NULL,
+    PRIMARY KEY (job_id, queue)
+);
+
+ALTER TABLE gosynq.payloads ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- Attempts that ended otherwise than well. A good one is told by the job itself.
+CREATE TABLE gosynq.attempts (
+    job_id uuid NOT NULL,
+    queue text NOT NULL,
+    lease_seq integer NOT NULL CHECK (lease_seq > 0),
+    attempt integer NOT NULL CHECK (attempt > 0),
+    worker_id text NOT NULL,
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz NOT NULL,
+    outcome text NOT NULL CHECK (outcome IN ('failed', 'cancelled', 'lease_expired', 'timed_out')),
+    error jsonb,
+    stack_trace text NOT NULL DEFAULT '',
+    PRIMARY KEY (job_id, queue, lease_seq)
+);
+
+-- A key names one job until that job has been terminal for the idempotency window. check_at is when a sweeper next looks.
+CREATE TABLE gosynq.idempotency_keys (
+    queue text NOT NULL,
+    key text NOT NULL CHECK (key <> ''),
+    fingerprint bytea NOT NULL CHECK (octet_length(fingerprint) = 32),
+    job_id uuid NOT NULL,
+    check_at timestamptz NOT NULL,
+    PRIMARY KEY (queue, key)
+);
+
+CREATE INDEX idempotency_keys_check ON gosynq.idempotency_keys (check_at);
+
+-- What happened, one row per statement, queue and type: element i of each array belongs to job i. A null labels or
+-- details array is one of nulls.
+CREATE TABLE gosynq.events (
+    node smallint NOT NULL DEFAULT 0,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    day date NOT NULL DEFAULT (statement_timestamp() AT TIME ZONE 'UTC')::date,
+    occurred_at timestamptz NOT NULL DEFAULT statement_timestamp(),
+    type text NOT NULL CHECK (
+        type IN (
+            'created', 'started', 'succeeded', 'failed', 'cancelled', 'cancel_requested', 'dead_lettered', 'requeued',
+            'deleted'
+        )
+    ),
+    queue text NOT NULL,
+    status text NOT NULL CHECK (status IN ('pending', 'processing', 'completed', 'failed', 'cancelled')),
+    worker_id text,
+    job_ids uuid [] NOT NULL,
+    kinds text [] NOT NULL,
+    priorities smallint [] NOT NULL,
+    attempts integer [] NOT NULL,
+    revisions integer [] NOT NULL,
+    labels jsonb [],
+    details jsonb [],
+    PRIMARY KEY (xid, id, day)
+) PARTITION BY RANGE (day);
+
+ALTER TABLE gosynq.events ALTER COLUMN job_ids SET STORAGE EXTERNAL;
+CREATE TABLE gosynq.events_other PARTITION OF gosynq.events DEFAULT;
+
+-- Every job, with the status that its stage means.
+CREATE VIEW gosynq.jobs AS
+SELECT
+    id, queue, kind, 'pending' AS status, 'scheduled' AS stage, priority, created_at, run_at, expires_at, revision,
+    lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
+    idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
+    NULL::text AS worker_id, NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at,
+    NULL::timestamptz AS lease_expires_at, NULL::timestamptz AS cancel_requested_at, NULL::text AS cancel_reason,
+    NULL::jsonb AS progress, NULL::text AS result_content_type, NULL::bytea AS result
+FROM gosynq.scheduled
+UNION ALL
+SELECT
+    id, queue, kind, 'pending', 'ready', priority, created_at, run_at, expires_at, revision,
+    lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
+    idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM gosynq.ready
+UNION ALL
+SELECT
+    id, queue, kind, 'processing', 'running', priority, created_at, run_at, expires_at, revision,
+    lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
+    idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
+    worker_id, leased_at, NULL, lease_expires_at, cancel_requested_at, cancel_reason, progress, NULL, NULL
+FROM gosynq.running
+UNION ALL
+SELECT
+    id, queue, kind, status, 'finished', priority, created_at, run_at, expires_at, revision,
+    lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
+    idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
+    worker_id, started_at, finished_at, NULL, cancel_requested_at, cancel_reason, progress, result_content_type, result
+FROM gosynq.finished;
+
+-- Makes the partition of one day, taking over what the default partition holds of it. Does nothing where it is there.
+CREATE FUNCTION gosynq.make_partition(parent text, key text, day date) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    child text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
+BEGIN
+    IF to_regclass(format('gosynq.%I', child)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    -- A row that came between the move and the attachment would make the attachment fail.
+    EXECUTE format('LOCK TABLE gosynq.%I IN ACCESS EXCLUSIVE MODE', parent || '_other');
+    EXECUTE format('CREATE TABLE gosynq.%I (LIKE gosynq.%I INCLUDING ALL EXCLUDING IDENTITY)', child, parent);
+    EXECUTE format(
+        'WITH moved AS (DELETE FROM gosynq.%I WHERE %I = %L RETURNING *) '
+        'INSERT INTO gosynq.%I OVERRIDING SYSTEM VALUE SELECT * FROM moved',
+        parent || '_other', key, day, child
+    );
+    EXECUTE format(
+        'ALTER TABLE gosynq.%I ATTACH PARTITION gosynq.%I FOR VALUES FROM (%L) TO (%L)', parent, child, day, day + 1
+    );
+    RETURN true;
+END $$;
+
+-- Drops the partition of one day. Does nothing where there is none.
+CREATE FUNCTION gosynq.drop_partition(parent text, day date) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    child text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
+BEGIN
+    IF to_regclass(format('gosynq.%I', child)) IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TABLE gosynq.%I', child);
+    RETURN true;
+END $$;
