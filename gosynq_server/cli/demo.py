@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gosynq_server.cli.imports import import_from_here
 from gosynq_server.cli.options import configured
 from gosynq_server.cli.output import Json, console, print_json
 from gosynq_server.config import Config
@@ -30,6 +31,7 @@ def demo(
         if json:
             print_json(summary)
 
+    import_from_here()
     shown = Demonstration(jobs=jobs, once=once, console=console(to_error=json), report=report)
     if not asyncio.run(demonstrate(config, shown)) and once:
         raise typer.Exit(1)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
 
 from gosynq_server.cli.database import database
+from gosynq_server.cli.imports import import_from_here
 from gosynq_server.cli.options import configured
 from gosynq_server.cli.output import Json, cell, console, print_json
 from gosynq_server.cli.progress import progress_bar
@@ -27,7 +26,7 @@ def doctor(config: Config, *, json: Json = False) -> None:
     """Examine database, clock, ports, schema and handlers; exit with 1 if anything is wrong."""
     from gosynq_server.doctor import Verdict  # noqa: PLC0415 - --help shall not wait for the server
 
-    sys.path.insert(0, str(Path.cwd()))
+    import_from_here()
     findings = asyncio.run(_examine(config, json=json))
     if any(finding.verdict is Verdict.WRONG for finding in findings):
         raise typer.Exit(1)

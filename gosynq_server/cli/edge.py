@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FAILED = 1
 MISUSED = 2
-_INTERRUPTED = 130
 
 # typer exports only the subclass; what both it and click call a usage error is its parent.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -34,8 +33,6 @@ def run(arguments: Sequence[str]) -> int:
         # The reader has had enough. The interpreter would fail once more when it flushes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     except Exception as error:
         told = _told(error)
         if told is None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gosynq_server.cli.imports import import_from_here
 from gosynq_server.cli.options import configured
 from gosynq_server.cli.output import Json, print_json, print_line
 from gosynq_server.config import Config, ConfigError, Problem
@@ -40,8 +39,7 @@ def _run(config: Config, *, json: bool) -> None:
     from gosynq_server.telemetry import logs  # noqa: PLC0415 - as above
 
     logs.configure(level=config.log_level, form="json" if json else config.log_format)
-    # Handlers are named from where the command is called, as python -m would find them.
-    sys.path.insert(0, str(Path.cwd()))
+    import_from_here()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_server(config, on_ready=_tell_json if json else _tell))
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING
 
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from gosynq_server.demo.summary import KindCounts, count_kinds
+from gosynq_server.telemetry.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +69,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         f"One job at a time, from the call to the result: {_told(summary.alone)}."
     )
     for surprise in summary.surprises:
-        console.print(f"[bold red]not as planned:[/] {surprise}")
+        console.print(f"[bold red]not as planned:[/] {escape(printable(surprise))}", soft_wrap=True)
     if not summary.surprises:
         console.print("[bold green]Every job ended as planned.[/]")
 
@@ -74,15 +78,18 @@ def print_next_steps(console: Console, server: RunningServer) -> None:
     """Print what to try on the server that goes on serving."""
     job = '{"job": {"queue": "default", "kind": "cleanup_task", "payload": {"files": 5}}}'
     body = '{"queue": "high", "payload": {"task": "email_notification", "to": "you@example.org"}, "priority": "high"}'
+    gosynq = "gosynq" if shutil.which("gosynq") else sys.argv[0]
     lines = (
-        f'gosynq enqueue word_count \'{{"path": "gosynq_server/__main__.py"}}\' --wait --target {server.grpc}',
-        f"gosynq jobs list --status failed --target {server.grpc}",
+        f'{gosynq} enqueue word_count \'{{"path": "gosynq_server/__main__.py"}}\' --wait --target {server.grpc}',
+        f"{gosynq} jobs list --status failed --target {server.grpc}",
         f"grpcurl -plaintext {server.grpc} list",
         f"grpcurl -plaintext -d '{job}' {server.grpc} gosynq.v1.JobService/EnqueueJob",
         f"curl -d '{body}' http://{server.http}/api/v1/jobs",
         f"curl http://{server.metrics}/metrics",
     )
-    console.print(f"\nThe server goes on; its log is {server.log}. Try, in another terminal:\n", soft_wrap=True)
+    console.print(
+        f"\nThe server goes on; its log is {server.log}. Try, in another terminal:\n", soft_wrap=True, markup=False
+    )
     for line in lines:
         console.print(f"  {line}", soft_wrap=True, markup=False)
     console.print("\nCtrl-C stops it.")

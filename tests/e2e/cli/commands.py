@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,6 +11,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
+
+from gosynq_server.cli import run
 
 FREE_PORTS = ("--grpc-port", "0", "--http-port", "0", "--metrics-port", "0", "--health-port", "0")
 GOSYNQ = (sys.executable, "-m", "gosynq_server")
@@ -34,15 +39,22 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def gosynq(*arguments: str, given: str = "", **variables: str) -> Done:
-    """Run a command to its end."""
+    """Run a command to its end, in this process."""
+    out, error = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment(**variables), clear=True),
+        mock.patch("sys.stdin", io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8")),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(error),
+    ):
+        status = run(arguments)
+    return Done(status=status, out=out.getvalue(), error=error.getvalue())
+
+
+def gosynq_apart(*arguments: str, **variables: str) -> Done:
+    """Run a command to its end, in a process of its own."""
     done = subprocess.run(
-        [*GOSYNQ, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        input=given,
-        timeout=60,
-        env=environment(**variables),
+        [*GOSYNQ, *arguments], check=False, capture_output=True, text=True, timeout=60, env=environment(**variables)
     )
     return Done(status=done.returncode, out=done.stdout, error=done.stderr)
 

@@ -127,7 +127,8 @@ def test_a_wait_that_is_up_says_where_the_job_is(client: Run) -> None:
 def test_a_job_is_cancelled_retried_and_deleted(client: Run) -> None:
     job_id = enqueue(client, "word_count", FILE, "--delay", "1h")
     assert client("jobs", "cancel", job_id, "--reason", "because").out == f"{job_id} is cancelled\n"
-    assert client("jobs", "retry", job_id).out == f"{job_id} is pending\n"
+    assert client("jobs", "retry", job_id, "--run-at", "2130-01-01T00:00:00Z").out == f"{job_id} is pending\n"
+    assert client("jobs", "retry", job_id).status == 0
     assert client("jobs", "wait", job_id, "--timeout", "15s").status == 0
     assert client("jobs", "delete", job_id).out == f"{job_id} is deleted\n"
     done = client("jobs", "get", job_id)

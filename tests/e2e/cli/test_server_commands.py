@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli.commands import FREE_PORTS, end, gosynq, start
+from tests.e2e.cli.commands import FREE_PORTS, end, gosynq, gosynq_apart, start
 
 HANDLERS = ("--handlers", "gosynq_server.demo.handlers")
 
@@ -30,7 +30,7 @@ def test_up_brings_its_own_database_and_keeps_what_is_in_it(data_dir: Path, tmp_
 
 def test_serve_refuses_a_schema_that_is_behind(database_url: str) -> None:
     assert gosynq("migrate", "down", "--to", "0", "--database-url", database_url).status == 0
-    done = gosynq("serve", "--database-url", database_url, *FREE_PORTS)
+    done = gosynq_apart("serve", "--database-url", database_url, *FREE_PORTS)
     assert done.status == 1
     assert "gosynq migrate up" in done.error.splitlines()[0]
 
@@ -45,7 +45,7 @@ def test_serve_migrates_where_it_is_told_to(database_url: str) -> None:
 def test_a_port_that_is_taken_is_told_in_one_line(database_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-        done = gosynq("serve", "--database-url", database_url, *FREE_PORTS, "--grpc-port", port)
+        done = gosynq_apart("serve", "--database-url", database_url, *FREE_PORTS, "--grpc-port", port)
     assert done.status == 1
     assert done.error.startswith(f"gosynq: Can't listen on 127.0.0.1:{port}")
     assert "Traceback" not in done.error
@@ -62,6 +62,25 @@ def test_migrate_goes_down_and_up_and_says_where_it_stands(database_url: str) ->
     assert migrate("status") == (1, ["pending"] * len(states))
     assert migrate("up") == (0, ["applied"] * len(states))
     assert migrate("up") == (0, [])
+
+
+def test_migrating_twice_says_that_there_is_nothing_to_do(database_url: str) -> None:
+    assert gosynq("migrate", "up", "--database-url", database_url).out == "nothing to do\n"
+    assert "applied" in gosynq("migrate", "status", "--database-url", database_url).out
+
+
+@pytest.mark.timeout(60)
+def test_without_a_url_the_embedded_database_is_migrated_and_examined(data_dir: Path) -> None:
+    assert gosynq("migrate", "up", "--data-dir", str(data_dir)).out.startswith("0001 stages applied\n")
+    done = gosynq("doctor", "--data-dir", str(data_dir), "--handlers", "gosynq_server.demo.handlers", *FREE_PORTS)
+    assert (done.status, done.error) == (0, "")
+    assert {line.split()[0] for line in done.out.splitlines()} == {"fine"}
+
+
+def test_a_doctor_without_a_database_says_what_to_do() -> None:
+    done = gosynq("doctor", "--database-url", "postgresql://x@127.0.0.1:1/x", *FREE_PORTS)
+    assert done.status == 1
+    assert done.out.splitlines()[-1].strip() == ("-> see that it runs and that host, port, user and password are right")
 
 
 def test_a_schema_version_that_is_not_there_is_refused(database_url: str) -> None:

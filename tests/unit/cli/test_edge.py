@@ -9,6 +9,7 @@ import pytest
 from gosynq_server.cli import run
 from gosynq_server.cli.application import app
 from gosynq_server.cli.edge import FAILED, MISUSED
+from gosynq_server.domain.errors import DatabaseUnavailable
 
 Told: TypeAlias = Callable[..., tuple[int, str]]
 
@@ -84,11 +85,30 @@ def test_a_database_that_is_not_there_is_told_with_status_1(told: Told) -> None:
     assert "secret" not in said
 
 
-def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_command: str) -> None:
-        raise ZeroDivisionError
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Have the next `gosynq --version` raise an error."""
+
+    def broken(_package: str) -> None:
+        raise error
 
     monkeypatch.setattr("gosynq_server.cli.application.version", broken)
+
+
+def test_an_expected_error_is_found_in_the_groups_that_it_came_through(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, ExceptionGroup("tasks", [ExceptionGroup("more", [DatabaseUnavailable()])]))
+    status, said = told("--version")
+    assert (status, said.startswith("gosynq: The database can't be reached")) == (FAILED, True)
+
+
+def test_ctrl_c_is_the_usual_status(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, KeyboardInterrupt())
+    assert told("--version") == (130, "")
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_with(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):
         run(["--version"])
 
