@@ -54,6 +54,14 @@ class Load:
         async with self._progressed:
             await self._progressed.wait_for(lambda: self.acknowledged >= goal)
 
+    async def enqueue(
+        self, kind: str, key: str, payload: dict[str, object], attempt_timeout: timedelta | None = None
+    ) -> str:
+        """Enqueue one job that must be taken, until it is; return its id."""
+        job_id = await self._enqueue(JobRequest(kind, payload, idempotency_key=key, attempt_timeout=attempt_timeout))
+        assert job_id, self.reasons
+        return job_id
+
     async def _one(self, key: str) -> None:
         try:
             request = self._request(key)
@@ -72,7 +80,11 @@ class Load:
             self._note(Step.INVOKE, Verb.ENQUEUE, key)
             try:
                 enqueued = await self.client.enqueue(
-                    request.kind, request.payload, idempotency_key=key, max_retries=request.max_retries
+                    request.kind,
+                    request.payload,
+                    idempotency_key=key,
+                    max_retries=request.max_retries,
+                    attempt_timeout=request.attempt_timeout,
                 )
             except (Unavailable, DeadlineExceeded) as error:
                 self._note(Step.UNKNOWN, Verb.ENQUEUE, key, told=error.reason or error.code)
