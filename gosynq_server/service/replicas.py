@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _DEBOUNCE_SECONDS = 0.02
+_AFTER_FAILURE_SECONDS = 1.0
 _MOST_NAMES = 50
 _MOST_CANCELS = 40
 _REASON_CHARACTERS = 60
@@ -59,14 +60,15 @@ class Replicas(Deaf):
         """Send what there is to tell, until cancelled."""
         while True:
             if await self._something.wait(3600):
-                await self._send_once()
-                await asyncio.sleep(_DEBOUNCE_SECONDS)
+                sent = await self._send_once()
+                await asyncio.sleep(_DEBOUNCE_SECONDS if sent else _AFTER_FAILURE_SECONDS)
 
     async def listen(self) -> None:
         """Hear what the others tell, until cancelled."""
         await notices.listen(self._database.dsn, self._receive)
 
-    async def _send_once(self) -> None:
+    async def _send_once(self) -> bool:
+        """Send one notice; say whether the database took it."""
         notice = orjson.dumps(
             {
                 "from": self._server_id,
@@ -80,6 +82,8 @@ class Replicas(Deaf):
             await notices.send(self._database, notice.decode())
         except GosynqError as error:
             _log.warning("a notice could not be sent", extra={"error": str(error)})
+            return False
+        return True
 
     def _receive(self, notice: str) -> None:
         try:
