@@ -19,6 +19,12 @@ from gosynq_server.embedded import EmbeddedPostgres
 from gosynq_server.store.migrations import find_migrations_folder, load_migrations, migrate_up
 
 Run: TypeAlias = Callable[[Awaitable[Any]], Any]
+POSTGRES_BIN = os.environ.get("GOSYNQ_TEST_POSTGRES_BIN")
+"""Where another PostgreSQL's programs are, to test on instead of the embedded one."""
+
+
+def pytest_report_header() -> str:
+    return f"PostgreSQL: {POSTGRES_BIN or 'embedded'}"
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +46,8 @@ def reachable_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(run_apart: Run, reachable_folder: Path) -> Iterator[str]:
     """Run one server for the session and give its address."""
-    bin_dir = os.environ.get("GOSYNQ_TEST_POSTGRES_BIN")
     server = EmbeddedPostgres(
-        data_dir=reachable_folder / "postgres", durable=False, bin_dir=Path(bin_dir) if bin_dir else None
+        data_dir=reachable_folder / "postgres", durable=False, bin_dir=Path(POSTGRES_BIN) if POSTGRES_BIN else None
     )
     yield run_apart(server.start())
     run_apart(server.stop())
