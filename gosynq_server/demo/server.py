@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _POLL = 0.05
+_STOP_SECONDS = 30.0
 
 
 class ServerEnded(GosynqError):
@@ -57,7 +58,8 @@ async def running_server(config: Config, log: Path) -> AsyncIterator[RunningServ
     finally:
         # Its stop has phases of its own, so it is waited for however this block ended.
         process.terminate()
-        await asyncio.shield(asyncio.to_thread(process.join, config.grace.total_seconds() + 30))
+        await asyncio.shield(asyncio.to_thread(process.join, config.grace.total_seconds() + _STOP_SECONDS))
+        process.kill()
 
 
 async def _ready(config: Config, process: SpawnProcess, log: Path) -> RunningServer:
