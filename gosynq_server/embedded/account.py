@@ -7,21 +7,11 @@ import pwd
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypedDict
 
 from gosynq_server.embedded.errors import AccountMissing, AccountNameless
+from gosynq_server.embedded.launcher import launch_command
 
 _NAMES = ("postgres", "nobody")
-
-
-class ProcessOptions(TypedDict, total=False):
-    """The keyword arguments of subprocess by which a child gets its account, environment and folder."""
-
-    cwd: str
-    env: dict[str, str]
-    user: int
-    group: int
-    extra_groups: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +23,27 @@ class Account:
     gid: int
     switched: bool
 
-    def process_options(self) -> ProcessOptions:
-        """Say how to start a child as this account, in an environment that names no other PostgreSQL."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        options = ProcessOptions(cwd="/", env={**environment, "LC_ALL": "C"})
-        if self.switched:
-            options |= {"user": self.uid, "group": self.gid, "extra_groups": []}
-        return options
+    def environment(self) -> dict[str, str]:
+        """Give our environment without the variables that would lead a PostgreSQL program elsewhere."""
+        return {**{name: value for name, value in os.environ.items() if not name.startswith("PG")}, "LC_ALL": "C"}
 
-    def can_run(self, *command: str) -> bool:
-        """Tell whether a command succeeds as this account."""
-        try:
-            subprocess.run(command, check=True, capture_output=True, **self.process_options())
-        except (OSError, subprocess.CalledProcessError):
-            return False
-        return True
+    def command(self, *command: str) -> list[str]:
+        """Give the command line that runs a program as this account."""
+        return launch_command(list(command), uid=self.uid, gid=self.gid) if self.switched else list(command)
+
+    def run(self, *command: str) -> str:
+        """Run a program as this account and return what it prints; raise OSError or CalledProcessError."""
+        return subprocess.run(
+            self.command(*command), check=True, capture_output=True, text=True, cwd="/", env=self.environment()
+        ).stdout
 
     def can_enter(self, folder: Path) -> bool:
         """Tell whether the account reaches the inside of a folder."""
-        return not self.switched or self.can_run("/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder))
+        try:
+            self.run("/bin/sh", "-c", 'cd -- "$1"', "sh", str(folder))
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def require_name(self) -> None:
         """Raise AccountNameless for a bare number, as containers like to run with: initdb would refuse it."""

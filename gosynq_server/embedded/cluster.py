@@ -98,8 +98,7 @@ class Cluster:
             side = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=self.base))
             self.account.give(side)
             options = initialization_options(major=binaries.major, durable=durable)
-            command = [binaries.program("initdb"), f"--pgdata={side}", *options]
-            subprocess.run(command, check=True, capture_output=True, text=True, **self.account.process_options())
+            self.account.run(binaries.program("initdb"), f"--pgdata={side}", *options)
             side.rename(self.data)
         except OSError as error:
             raise InitializationFailed(path=self.base, output=error) from error

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
-import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from gosynq_server.embedded.binaries import Binaries
 from gosynq_server.embedded.cluster import Cluster
 from gosynq_server.embedded.errors import PostmasterExited
+from gosynq_server.embedded.launcher import launch_command
 
 _INTERVAL = 0.02
 _WATCH_INTERVAL = 0.1
@@ -23,8 +21,6 @@ _FAST_PATIENCE = 30.0
 _IMMEDIATE_PATIENCE = 10.0
 _STATUS_LINE = 7
 _TAIL_BYTES = 1000
-_SET_PARENT_DEATH_SIGNAL = 1
-_LIBC = ctypes.CDLL(None)
 
 
 class Postmaster:
@@ -42,17 +38,18 @@ class Postmaster:
         On Linux it gets SIGINT when the *thread* that called this ends, so call it from the event loop's own thread.
         """
         options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-        with _open_private(cluster.log) as log, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*fork", DeprecationWarning)  # what the hook below does is safe
+        command = [binaries.program("postgres"), "-D", str(cluster.data), *options]
+        account = cluster.account
+        with _open_private(cluster.log) as log:
             log_start = log.tell()
             process = subprocess.Popen(
-                [binaries.program("postgres"), "-D", str(cluster.data), *options],
+                launch_command(command, uid=account.uid, gid=account.gid),
+                cwd="/",
+                env=account.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # a terminal's Ctrl-C is for us; we then stop it in our order
-                preexec_fn=_die_with_parent(os.getpid()),  # noqa: PLW1509 - it calls only libc, loaded before the fork
-                **cluster.account.process_options(),
             )
         return cls(process, cluster, log_start)
 
@@ -102,15 +99,3 @@ class Postmaster:
 
 def _open_private(log: Path) -> BinaryIO:
     return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-
-
-def _die_with_parent(parent: int) -> Callable[[], None] | None:
-    if sys.platform != "linux":
-        return None
-
-    def ask_for_signal() -> None:
-        _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
-
-    return ask_for_signal

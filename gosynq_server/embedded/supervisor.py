@@ -145,6 +145,7 @@ class EmbeddedPostgres:
             except PostmasterExited as error:
                 if _SHARED_MEMORY_HELD not in str(error):
                     raise
+            _logger.warning("embedded PostgreSQL waits for the memory that the one before it left in use")
             await self._pause(_SHARED_MEMORY_PAUSE)
         return await self._launch_once(prepared)
 

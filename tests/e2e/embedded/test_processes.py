@@ -55,7 +55,7 @@ def orphan(folder: Path) -> Iterator[Callable[[], int]]:
         program = find_binaries(account, copies=folder / "copies").program("postgres")
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={data}"]
         read, write = os.pipe()
-        started.append(subprocess.Popen([program, "-D", data, *options], stderr=write, **account.process_options()))
+        started.append(subprocess.Popen(account.command(program, "-D", str(data), *options), stderr=write, cwd="/"))
         os.close(write)
         with os.fdopen(read) as log:
             assert any("ready to accept connections" in line for line in log)

@@ -103,7 +103,7 @@ def test_an_ordinary_user_runs_it_as_themselves(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     account = choose_account()
     assert (account.uid, account.switched) == (1000, False)
-    assert "user" not in account.process_options()
+    assert account.command("postgres", "--version") == ["postgres", "--version"]
 
 
 @as_root
