@@ -357,7 +357,7 @@ def _generic_server(address: str, called: Callable[[str], None]) -> grpc.aio.Ser
     """Return a server that answers every RPC of the contract with an empty message, which is one of any type."""
 
     class Handlers(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
+        def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler[bytes, bytes]:
             async def answer(_request: bytes, _context: Any) -> bytes:
                 called(handler_call_details.method)
                 return b""

@@ -207,7 +207,8 @@ async def test_a_running_attempt_is_told_as_such(house: House) -> None:
 
 async def test_attempts_come_in_pages(house: House) -> None:
     job_id = await _lived(house)
-    pages, token = [], ""
+    pages: list[list[int]] = []
+    token = ""
     while not pages or token:
         page: AttemptPage = await house.jobs.attempts(job_id, page_size=1, page_token=token)
         pages.append([attempt.lease_seq for attempt in page.attempts])
@@ -236,7 +237,7 @@ async def test_waiting_ends_when_the_job_ends_here(house: House) -> None:
     lease = await house.started()
     waiting = asyncio.create_task(house.jobs.wait(lease.job_id, HOUR))
     async with asyncio.timeout(5):
-        while lease.job_id not in house.waits._waiting:  # noqa: SLF001 - nothing else tells that it waits
+        while lease.job_id not in house.waits._waiting:  # noqa: ASYNC110, SLF001 - nothing else tells that it waits
             await asyncio.sleep(0)
 
     await house.settle(lease, Succeeded())

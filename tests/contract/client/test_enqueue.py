@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 
 from gosynq.v1 import job_pb2, job_service_pb2
@@ -34,6 +35,28 @@ BATCH_ADDED = job_service_pb2.BatchEnqueueJobsResponse(
         for number in (1, 2)
     ]
 )
+RUN_AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+EXPIRES_AT = datetime(2031, 1, 1, tzinfo=UTC)
+EVERYTHING = job_pb2.JobSpec(
+    kind="send_email",
+    payload_bytes=b'{"to":"a@example.org","order":9007199254740993}',
+    content_type="application/json",
+    queue="mail",
+    priority=job_pb2.JOB_PRIORITY_HIGH,
+    idempotency_key="order-17",
+    labels={"tenant": "acme"},
+    headers={"traceparent": "00-1"},
+    max_retries=0,
+    max_deliveries=2,
+    retry_policy=job_pb2.RetryPolicy(
+        strategy=job_pb2.BACKOFF_STRATEGY_FIXED, initial_backoff=Duration(seconds=7), jitter=0.0
+    ),
+    lease_duration=Duration(seconds=60),
+    attempt_timeout=Duration(seconds=120),
+    retention=Duration(seconds=86400),
+    run_at=Timestamp(seconds=int(RUN_AT.timestamp())),
+    expires_at=Timestamp(seconds=int(EXPIRES_AT.timestamp())),
+)
 
 
 async def test_a_job_goes_out_with_everything_that_was_said_of_it(script: Script, client: Client) -> None:
@@ -44,7 +67,7 @@ async def test_a_job_goes_out_with_everything_that_was_said_of_it(script: Script
         {"to": "a@example.org", "order": 9007199254740993},
         queue="mail",
         priority=Priority.HIGH,
-        run_at=datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC),
+        run_at=RUN_AT,
         idempotency_key="order-17",
         labels={"tenant": "acme"},
         headers={"traceparent": "00-1"},
@@ -53,31 +76,11 @@ async def test_a_job_goes_out_with_everything_that_was_said_of_it(script: Script
         retry_policy=RetryPolicy(strategy=BackoffStrategy.FIXED, initial_backoff=timedelta(seconds=7), jitter=0.0),
         lease_duration=timedelta(minutes=1),
         attempt_timeout=timedelta(minutes=2),
-        expires_at=datetime(2031, 1, 1, tzinfo=UTC),
+        expires_at=EXPIRES_AT,
         retention=timedelta(days=1),
     )
 
-    spec = job_pb2.JobSpec(
-        kind="send_email",
-        payload_bytes=b'{"to":"a@example.org","order":9007199254740993}',
-        content_type="application/json",
-        queue="mail",
-        priority=job_pb2.JOB_PRIORITY_HIGH,
-        idempotency_key="order-17",
-        labels={"tenant": "acme"},
-        headers={"traceparent": "00-1"},
-        max_retries=0,
-        max_deliveries=2,
-        retry_policy=job_pb2.RetryPolicy(
-            strategy=job_pb2.BACKOFF_STRATEGY_FIXED, initial_backoff=Duration(seconds=7), jitter=0.0
-        ),
-        lease_duration=Duration(seconds=60),
-        attempt_timeout=Duration(seconds=120),
-        retention=Duration(seconds=86400),
-    )
-    spec.run_at.FromJsonString("2030-01-02T03:04:05Z")
-    spec.expires_at.FromJsonString("2031-01-01T00:00:00Z")
-    assert script.requests("EnqueueJob") == [job_service_pb2.EnqueueJobRequest(job=spec)]
+    assert script.requests("EnqueueJob") == [job_service_pb2.EnqueueJobRequest(job=EVERYTHING)]
 
 
 async def test_a_short_enqueue_leaves_the_rest_to_the_queue(script: Script, client: Client) -> None:

@@ -1,4 +1,5 @@
 import pytest
+from google.protobuf.descriptor import Descriptor
 
 from gosynq_server.rest.bindings import SERVICES, Binding, RouteTable, compile_template, contract_bindings
 from gosynq_server.rest.refusals import MethodNotAllowed, PathUnknown
@@ -38,9 +39,11 @@ def test_every_path_variable_is_a_string_field() -> None:
     for binding in TABLE.bindings:
         for path in binding.variables:
             *parents, name = path.split(".")
-            message = binding.rpc.input_type
+            message: Descriptor | None = binding.rpc.input_type
             for parent in parents:
+                assert message is not None
                 message = message.fields_by_name[parent].message_type
+            assert message is not None
             field = message.fields_by_name[name]
             assert field.type == field.TYPE_STRING
 
