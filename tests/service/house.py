@@ -30,6 +30,8 @@ WINDOW = timedelta(hours=24)
 PATIENCE_SECONDS = 10.0
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 FAILED = Failed(error=AttemptError(type="Boom", message="no luck"))
+FATAL = Failed(error=AttemptError(type="Boom", message="no luck", non_retryable=True))
+TIMED_OUT = Failed(error=AttemptError(type="Late", message="too long"), timed_out=True)
 
 
 class SpiedDatabase(Database):
