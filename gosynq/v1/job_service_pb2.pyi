@@ -209,6 +209,30 @@ class StreamEnqueueJobsRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamEnqueueItem]:
+        """The items, at most 1000, and at most the server's message limit in all."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___StreamEnqueueItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamEnqueueJobsRequest: _TypeAlias = StreamEnqueueJobsRequest  # noqa: Y015
+
+@_typing.final
+class StreamEnqueueItem(_message.Message):
+    """StreamEnqueueItem is one job to add."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
     SEQUENCE_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
@@ -229,11 +253,35 @@ class StreamEnqueueJobsRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___StreamEnqueueJobsRequest: _TypeAlias = StreamEnqueueJobsRequest  # noqa: Y015
+Global___StreamEnqueueItem: _TypeAlias = StreamEnqueueItem  # noqa: Y015
 
 @_typing.final
 class StreamEnqueueJobsResponse(_message.Message):
     """Response of StreamEnqueueJobs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamEnqueueResult]:
+        """What became of some items: at least one, at most 1000."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___StreamEnqueueResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamEnqueueJobsResponse: _TypeAlias = StreamEnqueueJobsResponse  # noqa: Y015
+
+@_typing.final
+class StreamEnqueueResult(_message.Message):
+    """StreamEnqueueResult is the answer to one item."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,7 +313,7 @@ class StreamEnqueueJobsResponse(_message.Message):
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
 
-Global___StreamEnqueueJobsResponse: _TypeAlias = StreamEnqueueJobsResponse  # noqa: Y015
+Global___StreamEnqueueResult: _TypeAlias = StreamEnqueueResult  # noqa: Y015
 
 @_typing.final
 class GetJobRequest(_message.Message):

@@ -58,10 +58,15 @@ class JobServiceStub:
     stand in the order of the request. A job found by its key counts as added.
     """
     StreamEnqueueJobs: _grpc.StreamStreamMultiCallable[_job_service_pb2.StreamEnqueueJobsRequest, _job_service_pb2.StreamEnqueueJobsResponse]
-    """Adds jobs as they come, for producers of many. Every request is answered by
-    exactly one response with its sequence, in any order, once its job is
-    committed or refused; one bad item does not end the stream. The server
-    groups items into transactions and stops reading while 1000 are unanswered.
+    """Adds jobs as they come, for producers of many: batch as you can, since a
+    message costs far more than an item in it. Every item is answered exactly
+    once, with its sequence, when its job is committed or refused; one bad item
+    is answered by itself and the others go on. Answers come in any order, and
+    those of several items, of one message or of many, may share a message. The
+    server groups items into transactions, and stops reading while 1000 items,
+    or 4 MiB of payload, are unanswered; the message that reaches that may
+    overshoot it. A message that breaks the rules of items itself ends the stream
+    with INVALID_ARGUMENT, VALIDATION_FAILED, once all before it is answered.
     After a broken stream the unanswered items are in doubt: repeat those that
     have an idempotency key.
     """
@@ -146,10 +151,15 @@ class JobServiceAsyncStub(JobServiceStub):
     stand in the order of the request. A job found by its key counts as added.
     """
     StreamEnqueueJobs: _aio.StreamStreamMultiCallable[_job_service_pb2.StreamEnqueueJobsRequest, _job_service_pb2.StreamEnqueueJobsResponse]  # type: ignore[assignment]
-    """Adds jobs as they come, for producers of many. Every request is answered by
-    exactly one response with its sequence, in any order, once its job is
-    committed or refused; one bad item does not end the stream. The server
-    groups items into transactions and stops reading while 1000 are unanswered.
+    """Adds jobs as they come, for producers of many: batch as you can, since a
+    message costs far more than an item in it. Every item is answered exactly
+    once, with its sequence, when its job is committed or refused; one bad item
+    is answered by itself and the others go on. Answers come in any order, and
+    those of several items, of one message or of many, may share a message. The
+    server groups items into transactions, and stops reading while 1000 items,
+    or 4 MiB of payload, are unanswered; the message that reaches that may
+    overshoot it. A message that breaks the rules of items itself ends the stream
+    with INVALID_ARGUMENT, VALIDATION_FAILED, once all before it is answered.
     After a broken stream the unanswered items are in doubt: repeat those that
     have an idempotency key.
     """
@@ -249,10 +259,15 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_job_service_pb2.StreamEnqueueJobsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_job_service_pb2.StreamEnqueueJobsResponse], _abc.AsyncIterator[_job_service_pb2.StreamEnqueueJobsResponse]]:
-        """Adds jobs as they come, for producers of many. Every request is answered by
-        exactly one response with its sequence, in any order, once its job is
-        committed or refused; one bad item does not end the stream. The server
-        groups items into transactions and stops reading while 1000 are unanswered.
+        """Adds jobs as they come, for producers of many: batch as you can, since a
+        message costs far more than an item in it. Every item is answered exactly
+        once, with its sequence, when its job is committed or refused; one bad item
+        is answered by itself and the others go on. Answers come in any order, and
+        those of several items, of one message or of many, may share a message. The
+        server groups items into transactions, and stops reading while 1000 items,
+        or 4 MiB of payload, are unanswered; the message that reaches that may
+        overshoot it. A message that breaks the rules of items itself ends the stream
+        with INVALID_ARGUMENT, VALIDATION_FAILED, once all before it is answered.
         After a broken stream the unanswered items are in doubt: repeat those that
         have an idempotency key.
         """

@@ -20,9 +20,12 @@ class Malformed:
     """Stands for a request whose bytes are no message of its type."""
 
 
-def check(message: Message) -> None:
-    """Raise ValidationFailed if the message breaks rules of its schema, naming the first VIOLATION_LIMIT of them."""
-    if violations := collect_violations(message):
+def check(message: Message, *, fail_fast: bool = False) -> None:
+    """Raise ValidationFailed if the message breaks rules of its schema, naming the first VIOLATION_LIMIT of them.
+
+    With fail_fast only the first is looked for. A list's own rules come before those of what is in it.
+    """
+    if violations := collect_violations(message, fail_fast=fail_fast):
         raise ValidationFailed(tuple(_violation(found.proto) for found in violations[:VIOLATION_LIMIT]))
 
 

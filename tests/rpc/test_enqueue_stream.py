@@ -12,30 +12,52 @@ import grpc
 import pytest
 
 from gosynq.v1.job_pb2 import JobSpec
-from gosynq.v1.job_service_pb2 import StreamEnqueueJobsRequest
+from gosynq.v1.job_service_pb2 import GetJobRequest, StreamEnqueueItem, StreamEnqueueJobsRequest
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
-from gosynq_server.domain.errors import DatabaseUnavailable, QueueDraining
+from gosynq_server.domain.errors import DatabaseUnavailable, FieldViolation, QueueDraining, ValidationFailed
 from gosynq_server.rpc.enqueue_stream import GROUP_LIMIT, UNANSWERED_LIMIT
 from gosynq_server.rpc.server import RpcOptions, RpcServer, build_server
-from tests.rpc.refusals import refusal_in
+from tests.rpc.refusals import refusal_in, refusal_of
 from tests.rpc.scripted import Observed, ScriptedService, enqueued, scripted_services
 
 if TYPE_CHECKING:
     from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 PATH = "/gosynq.v1.JobService/StreamEnqueueJobs"
+NOBODY = "0195e7a4-5a5a-7000-8000-000000000001"
+MEBIBYTE = 1024 * 1024
 
 
-def item(sequence: int, **fields: Any) -> StreamEnqueueJobsRequest:
-    return StreamEnqueueJobsRequest(sequence=sequence, job=JobSpec(**{"queue": "q", "kind": f"k{sequence}"} | fields))
+def item(sequence: int, **fields: Any) -> StreamEnqueueItem:
+    return StreamEnqueueItem(sequence=sequence, job=JobSpec(**{"queue": "q", "kind": f"k{sequence}"} | fields))
+
+
+def message(*items: StreamEnqueueItem) -> StreamEnqueueJobsRequest:
+    return StreamEnqueueJobsRequest(items=items)
+
+
+def messages(items: Sequence[StreamEnqueueItem], size: int) -> list[StreamEnqueueJobsRequest]:
+    return [message(*items[start : start + size]) for start in range(0, len(items), size)]
 
 
 async def answers_of(call: Any) -> dict[int, Any]:
-    return {answer.sequence: answer async for answer in call}
+    """Collect the results by sequence; a second answer to an item is an error."""
+    answers: dict[int, Any] = {}
+    async for response in call:
+        assert 1 <= len(response.results) <= 1000
+        for result in response.results:
+            assert result.sequence not in answers
+            answers[result.sequence] = result
+    return answers
 
 
-async def test_every_item_is_answered_by_its_sequence(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
-    answers = await answers_of(stub.StreamEnqueueJobs(iter([item(number) for number in range(2500)])))
+@pytest.mark.parametrize("size", [1, 100, 1000])
+async def test_every_item_is_answered_by_its_sequence(
+    stub: JobServiceAsyncStub, service: ScriptedService, size: int
+) -> None:
+    items = [item(number) for number in range(2500)]
+
+    answers = await answers_of(stub.StreamEnqueueJobs(iter(messages(items, size))))
 
     assert {number: answer.result.job_id for number, answer in answers.items()} == {
         number: f"k{number}" for number in range(2500)
@@ -53,20 +75,35 @@ async def test_a_stream_of_nothing_ends_well(stub: JobServiceAsyncStub, service:
     assert service.calls == []
 
 
-async def test_a_bad_item_is_answered_and_the_stream_goes_on(stub: JobServiceAsyncStub) -> None:
+async def test_a_bad_item_is_answered_by_itself_and_the_stream_goes_on(
+    stub: JobServiceAsyncStub, service: ScriptedService
+) -> None:
     bad = item(2, queue="!", labels={"a": "1"}), item(3, payload_bytes=b"{", content_type="application/json")
+    sent = [message(item(1), *bad, item(-4)), message(StreamEnqueueItem(sequence=5)), message(item(6))]
 
-    answers = await answers_of(stub.StreamEnqueueJobs(iter([item(1), *bad, item(-4)])))
+    answers = await answers_of(stub.StreamEnqueueJobs(iter(sent)))
 
-    assert {number: answer.WhichOneof("outcome") for number, answer in answers.items()} == {
-        1: "result",
-        2: "error",
-        3: "error",
-        -4: "result",
+    refusals = {number: refusal_in(answers[number].error) for number in (2, 3, 5)}
+    assert {refusal.code for refusal in refusals.values()} == {"INVALID_ARGUMENT"}
+    assert {number: refusal.fields for number, refusal in refusals.items()} == {
+        2: ("job.queue",),
+        3: ("job.payload_bytes",),
+        5: ("job",),
     }
-    assert refusal_in(answers[2].error).fields == ("job.queue",)
-    assert refusal_in(answers[3].error).fields == ("job.payload_bytes",)
-    assert refusal_in(answers[3].error).code == "INVALID_ARGUMENT"
+    assert {number: answers[number].result.job_id for number in (1, -4, 6)} == {1: "k1", -4: "k-4", 6: "k6"}
+    assert [spec.kind for _, specs in service.calls for spec in specs] == ["k1", "k-4", "k6"]
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+async def test_a_message_of_no_items_or_too_many_ends_the_stream_when_all_before_it_is_answered(
+    stub: JobServiceAsyncStub, count: int
+) -> None:
+    call: Any = stub.StreamEnqueueJobs(iter([message(item(1)), message(*[item(2, queue="!")] * count)]))
+
+    assert (await call.read()).results[0].result.job_id == "k1"
+    refusal = await refusal_of(call.read())
+
+    assert (refusal.code, refusal.reason, refusal.fields[0]) == ("INVALID_ARGUMENT", "VALIDATION_FAILED", "items")
 
 
 async def test_an_item_that_the_service_refuses_is_told_why(
@@ -77,7 +114,7 @@ async def test_an_item_that_the_service_refuses_is_told_why(
 
     service.answers["enqueue_each"] = refuse_the_first
 
-    answers = await answers_of(stub.StreamEnqueueJobs(iter([item(1), item(2)])))
+    answers = await answers_of(stub.StreamEnqueueJobs(iter([message(item(1), item(2))])))
 
     assert refusal_in(answers[1].error).reason == "QUEUE_DRAINING"
     assert answers[2].result.job_id == "k2"
@@ -88,7 +125,7 @@ async def test_a_group_that_fails_whole_is_answered_item_by_item(
 ) -> None:
     service.answers["enqueue_each"] = DatabaseUnavailable()
 
-    call = stub.StreamEnqueueJobs(iter([item(1), item(2)]))
+    call = stub.StreamEnqueueJobs(iter([message(item(1), item(2))]))
     answers = await answers_of(call)
 
     assert {refusal_in(answer.error).reason for answer in answers.values()} == {"DATABASE_UNAVAILABLE"}
@@ -97,14 +134,14 @@ async def test_a_group_that_fails_whole_is_answered_item_by_item(
 
 async def test_a_bug_ends_the_stream_without_its_text(stub: JobServiceAsyncStub, service: ScriptedService) -> None:
     service.answers["enqueue_each"] = RuntimeError("the secret")
-    call = stub.StreamEnqueueJobs(iter([item(1)]))
+    call = stub.StreamEnqueueJobs(iter([message(item(1))]))
 
     assert await call.code() is grpc.StatusCode.INTERNAL
     assert "secret" not in await call.details()
 
 
-async def test_bytes_that_are_no_item_end_the_stream(channel: Any) -> None:
-    call = channel.stream_stream(PATH)(iter([b"\x12\xff\xff"]))
+async def test_bytes_that_are_no_message_end_the_stream(channel: Any) -> None:
+    call = channel.stream_stream(PATH)(iter([b"\x0a\xff\xff"]))
 
     assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
 
@@ -138,22 +175,56 @@ def gate(service: ScriptedService) -> Gate:
 
 async def endless(sent: list[int], held: asyncio.Event) -> AsyncIterator[StreamEnqueueJobsRequest]:
     """Send one item and keep the stream open until the event is set."""
-    yield item(1)
+    yield message(item(1))
     sent.append(1)
     await held.wait()
+
+
+async def open_late(gate: Gate, stub: JobServiceAsyncStub) -> None:
+    """Open the gate when the server has had the time to read whatever it would read before."""
+    async with asyncio.timeout(10):
+        await gate.entered.wait()
+        for _ in range(50):
+            await stub.GetJob(GetJobRequest(job_id=NOBODY))
+    gate.opened.set()
 
 
 async def test_reading_stops_while_a_thousand_items_are_unanswered(
     stub: JobServiceAsyncStub, service: ScriptedService, gate: Gate
 ) -> None:
-    total = UNANSWERED_LIMIT * 3
-    call = stub.StreamEnqueueJobs(iter([item(number) for number in range(total)]))
-    async with asyncio.timeout(10):
-        await gate.entered.wait()
-    gate.opened.set()
+    items = [item(number) for number in range(UNANSWERED_LIMIT * 3)]
+    call = stub.StreamEnqueueJobs(iter(messages(items, 100)))
+    await open_late(gate, stub)
 
-    assert len(await answers_of(call)) == total
-    assert max(len(specs) for _, specs in service.calls) <= GROUP_LIMIT
+    assert len(await answers_of(call)) == len(items)
+    first, second = [len(call[1]) for call in service.calls if call[0] == "enqueue_each"][:2]
+    assert first + second <= UNANSWERED_LIMIT
+
+
+async def test_large_items_are_enqueued_in_groups_of_four_mebibytes(
+    stub: JobServiceAsyncStub, service: ScriptedService, gate: Gate
+) -> None:
+    size = 50_000
+    items = [item(number, payload_bytes=b"x" * size, content_type="a/b") for number in range(200)]
+    call = stub.StreamEnqueueJobs(iter(messages(items, 50)))
+    await open_late(gate, stub)
+
+    assert len(await answers_of(call)) == 200
+    groups = [call[1] for call in service.calls if call[0] == "enqueue_each"]
+    assert all(sum(len(spec.payload) for spec in specs) <= 4 * MEBIBYTE + size for specs in groups)
+
+
+async def test_answers_that_tell_much_are_cut_into_messages_that_any_client_takes(
+    stub: JobServiceAsyncStub, service: ScriptedService
+) -> None:
+    violations = [FieldViolation(field="job.labels", description="x" * 500) for _ in range(20)]
+    service.answers["enqueue_each"] = ValidationFailed(tuple(violations))
+
+    call = stub.StreamEnqueueJobs(iter([message(*map(item, range(1000)))]))
+    sizes = [response.ByteSize() async for response in call]
+
+    assert sum(sizes) > 3 * MEBIBYTE
+    assert max(sizes) < 2.5 * MEBIBYTE
 
 
 async def test_a_caller_who_goes_cancels_what_is_under_way(
@@ -176,7 +247,7 @@ async def test_a_draining_server_answers_what_it_read_and_ends_the_stream(
         group.create_task(server.stop(timedelta(seconds=4)))
         gate.opened.set()
         answer: Any = await call.read()
-        assert answer.result.job_id == "k1"
+        assert answer.results[0].result.job_id == "k1"
         assert await call.code() is grpc.StatusCode.UNAVAILABLE
     assert "stopping" in await call.details()
 

@@ -22,6 +22,7 @@ from gosynq.v1.job_service_pb2 import (
     ListJobAttemptsRequest,
     ListJobsRequest,
     RetryJobRequest,
+    StreamEnqueueItem,
     StreamEnqueueJobsRequest,
     WaitJobRequest,
 )
@@ -129,12 +130,34 @@ async def test_a_batch_is_all_or_nothing(stub: JobServiceAsyncStub) -> None:
     assert list((await stub.ListJobs(ListJobsRequest(kind=["none"]))).jobs) == []
 
 
+async def stream(stub: JobServiceAsyncStub, items: list[StreamEnqueueItem], size: int) -> dict[int, Any]:
+    """Send the items in messages of that many, and collect the answers by sequence."""
+    sent = [StreamEnqueueJobsRequest(items=items[start : start + size]) for start in range(0, len(items), size)]
+    return {
+        result.sequence: result async for response in stub.StreamEnqueueJobs(iter(sent)) for result in response.results
+    }
+
+
+async def test_five_megabytes_come_through_a_stream_of_several_messages(stub: JobServiceAsyncStub) -> None:
+    payloads = [bytes([number]) * 100_000 for number in range(50)]
+    items = [
+        StreamEnqueueItem(sequence=number, job=spec(payload_bytes=payload, content_type="a/b"))
+        for number, payload in enumerate(payloads)
+    ]
+
+    answers = await stream(stub, items, 10)
+
+    for number, payload in enumerate(payloads):
+        job = (await stub.GetJob(GetJobRequest(job_id=answers[number].result.job_id))).job
+        assert job.payload_bytes == payload
+
+
 async def test_a_stream_adds_what_is_good_and_refuses_the_rest(stub: JobServiceAsyncStub) -> None:
-    items = [StreamEnqueueJobsRequest(sequence=number, job=spec()) for number in range(700)]
+    items = [StreamEnqueueItem(sequence=number, job=spec()) for number in range(700)]
     items[5].job.queue = "!"
     items[6].job.payload_bytes, items[6].job.content_type = b"x" * 300_000, "a/b"
 
-    answers = {answer.sequence: answer async for answer in stub.StreamEnqueueJobs(iter(items))}
+    answers = await stream(stub, items, 100)
 
     assert len({answer.result.job_id for answer in answers.values() if answer.HasField("result")}) == 698
     assert refusal_in(answers[5].error).reason == "VALIDATION_FAILED"

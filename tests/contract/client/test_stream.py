@@ -12,7 +12,16 @@ import pytest
 from google.rpc import error_details_pb2
 
 from gosynq.v1 import job_pb2, job_service_pb2
-from gosynq_client import Client, EnqueuedJob, EnqueueStreamBroken, JobRequest, JobStatus, QueueFull, Unavailable
+from gosynq_client import (
+    Client,
+    EnqueuedJob,
+    EnqueueStreamBroken,
+    JobRequest,
+    JobStatus,
+    ProtocolViolation,
+    QueueFull,
+    Unavailable,
+)
 from tests.contract.client.scripted import Context, Script, status
 
 SECONDS = 5
@@ -23,31 +32,110 @@ async def numbered(count: int) -> AsyncIterator[JobRequest]:
         yield JobRequest("count", {"n": number})
 
 
-def added(sequence: int) -> job_service_pb2.StreamEnqueueJobsResponse:
-    result = job_service_pb2.EnqueueJobResponse(job_id=f"job-{sequence}", status=job_pb2.JOB_STATUS_PENDING)
-    return job_service_pb2.StreamEnqueueJobsResponse(sequence=sequence, result=result)
+def result(sequence: int) -> job_service_pb2.StreamEnqueueResult:
+    added = job_service_pb2.EnqueueJobResponse(job_id=f"job-{sequence}", status=job_pb2.JOB_STATUS_PENDING)
+    return job_service_pb2.StreamEnqueueResult(sequence=sequence, result=added)
+
+
+def answer(*sequences: int) -> job_service_pb2.StreamEnqueueJobsResponse:
+    return job_service_pb2.StreamEnqueueJobsResponse(results=map(result, sequences))
+
+
+async def items_of(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        for item in request.items:
+            yield item
 
 
 async def add_all(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
     async for request in requests:
-        yield added(request.sequence)
+        yield answer(*[item.sequence for item in request.items])
 
 
 async def test_every_job_of_a_stream_gets_its_result(script: Script, client: Client) -> None:
     script.stream = add_all
 
-    results = [result async for result in client.enqueue_stream(numbered(3000))]
+    results = [result async for result in client.enqueue_stream(numbered(10_000))]
 
-    assert [result.sequence for result in results] == list(range(3000))
-    assert [result.request.payload for result in results] == [{"n": number} for number in range(3000)]
+    assert [result.sequence for result in results] == list(range(10_000))
+    assert [result.request.payload for result in results] == [{"n": number} for number in range(10_000)]
     assert results[7].outcome == EnqueuedJob(id="job-7", status=JobStatus.PENDING, deduplicated=False, job=None)
-    assert len({result.request.idempotency_key for result in results}) == 3000
+    assert len({result.request.idempotency_key for result in results}) == 10_000
+
+
+async def test_what_the_source_has_ready_goes_together(script: Script, client: Client) -> None:
+    sizes: list[int] = []
+
+    async def measure(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for request in requests:
+            sizes.append(len(request.items))
+            yield answer(*[item.sequence for item in request.items])
+
+    script.stream = measure
+
+    assert len([result async for result in client.enqueue_stream(numbered(1000))]) == 1000
+    assert sizes == [100] * 10
+
+
+async def test_a_lone_job_is_sent_before_the_source_gives_the_next(script: Script, client: Client) -> None:
+    script.stream = add_all
+    answered = asyncio.Event()
+
+    async def one_by_one() -> AsyncIterator[JobRequest]:
+        for number in range(3):
+            yield JobRequest("count", {"n": number})
+            async with asyncio.timeout(SECONDS):
+                await answered.wait()
+            answered.clear()
+
+    sequences = []
+    async for result in client.enqueue_stream(one_by_one()):
+        sequences.append(result.sequence)
+        answered.set()
+
+    assert sequences == [0, 1, 2]
+
+
+async def test_large_jobs_go_in_messages_that_a_server_takes(script: Script, client: Client) -> None:
+    sizes: list[int] = []
+
+    async def measure(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        async for request in requests:
+            sizes.append(request.ByteSize())
+            yield answer(*[item.sequence for item in request.items])
+
+    async def large() -> AsyncIterator[JobRequest]:
+        for _ in range(25):
+            yield JobRequest("store", bytes(200_000), content_type="a/b")
+
+    script.stream = measure
+
+    assert len([result async for result in client.enqueue_stream(large())]) == 25
+    assert sizes == [pytest.approx(1_000_000, rel=0.01)] * 5
+
+
+@pytest.mark.parametrize("sequences", [(0, 7), (0, 0)], ids=["never asked", "answered before"])
+async def test_an_answer_to_no_item_breaks_the_stream_and_says_so(
+    script: Script, client: Client, sequences: tuple[int, ...]
+) -> None:
+    async def answer_wrong(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        await anext(requests)
+        yield answer(*sequences)
+
+    script.stream = answer_wrong
+
+    with pytest.raises(EnqueueStreamBroken) as caught:
+        [result async for result in client.enqueue_stream(numbered(2))]
+
+    assert [request.payload for request in caught.value.unanswered] == [{"n": 1}]
+    assert isinstance(caught.value.__cause__, ProtocolViolation)
+    assert f"item {sequences[1]} " in str(caught.value.__cause__)
 
 
 async def test_results_may_come_in_any_order(script: Script, client: Client) -> None:
     async def backwards(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        for request in reversed([request async for request in requests]):
-            yield added(request.sequence)
+        for item in reversed([item async for item in items_of(requests)]):
+            yield answer(item.sequence)
 
     script.stream = backwards
 
@@ -66,11 +154,10 @@ async def test_a_refused_job_is_a_result_and_the_stream_goes_on(script: Script, 
     )
 
     async def refuse_first(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        refused = job_service_pb2.StreamEnqueueResult(sequence=0, error=full)
         async for request in requests:
-            if request.sequence == 0:
-                yield job_service_pb2.StreamEnqueueJobsResponse(sequence=0, error=full)
-            else:
-                yield added(request.sequence)
+            others = [result(item.sequence) for item in request.items if item.sequence > 0]
+            yield job_service_pb2.StreamEnqueueJobsResponse(results=[refused, *others])
 
     script.stream = refuse_first
 
@@ -85,12 +172,12 @@ async def test_a_broken_stream_gives_back_the_jobs_in_doubt_with_their_keys(scri
     sent: list[str] = []
 
     async def break_off(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        async for request in requests:
-            sent.append(request.job.idempotency_key)
+        async for item in items_of(requests):
+            sent.append(item.job.idempotency_key)
             if len(sent) == 3:
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "going down")
             if len(sent) == 1:
-                yield added(request.sequence)
+                yield answer(item.sequence)
 
     script.stream = break_off
 
@@ -105,7 +192,7 @@ async def test_a_broken_stream_gives_back_the_jobs_in_doubt_with_their_keys(scri
 
 async def test_a_server_that_hangs_up_early_leaves_jobs_in_doubt(script: Script, client: Client) -> None:
     async def hang_up(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        yield added((await anext(requests)).sequence)
+        yield answer((await anext(requests)).items[0].sequence)
 
     script.stream = hang_up
 
@@ -152,8 +239,8 @@ async def test_a_caller_that_stops_listening_ends_the_call_and_the_sending(scrip
 
     async def add_until_cancelled(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
         try:
-            async for request in requests:
-                yield added(request.sequence)
+            async for item in items_of(requests):
+                yield answer(item.sequence)
             await asyncio.Event().wait()
         finally:
             ended.set()
@@ -186,12 +273,12 @@ async def test_no_more_than_a_thousand_jobs_wait_for_their_answer(script: Script
             yield request
 
     async def hold(requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
-        held = [await anext(requests) for _ in range(1000)]
+        items = items_of(requests)
+        held = [(await anext(items)).sequence for _ in range(1000)]
         full.set()
-        for request in held:
-            yield added(request.sequence)
-        async for request in requests:
-            yield added(request.sequence)
+        yield answer(*held)
+        async for item in items:
+            yield answer(item.sequence)
 
     script.stream = hold
     taken_when_full = asyncio.create_task(_after(full, lambda: taken))

@@ -121,8 +121,8 @@ def test_a_packed_message_of_an_unknown_type_keeps_its_bytes() -> None:
 
 def test_a_packed_message_inside_another_is_written_alike() -> None:
     error = status_pb2.Status(code=5, message="gone", details=[packed(error_details_pb2.RequestInfo(request_id="r"))])
-    response = job_service_pb2.StreamEnqueueJobsResponse(sequence=1, error=error)
+    result = job_service_pb2.StreamEnqueueResult(sequence=1, error=error)
 
-    assert write_message(response)["error"]["details"] == [
+    assert write_message(result)["error"]["details"] == [
         {"@type": "type.googleapis.com/google.rpc.RequestInfo", "request_id": "r", "serving_data": ""}
     ]
