@@ -226,8 +226,13 @@ BEGIN
     IF to_regclass(format('gosynq.%I', child)) IS NOT NULL THEN
         RETURN false;
     END IF;
-    -- A row that came between the move and the attachment would make the attachment fail.
+    -- A row that came between the move and the attachment would make the attachment fail. The parent is locked first, as
+    -- a drop does, and a rival that made the day meanwhile is seen only now.
+    EXECUTE format('LOCK TABLE ONLY gosynq.%I IN SHARE UPDATE EXCLUSIVE MODE', parent);
     EXECUTE format('LOCK TABLE gosynq.%I IN ACCESS EXCLUSIVE MODE', parent || '_other');
+    IF to_regclass(format('gosynq.%I', child)) IS NOT NULL THEN
+        RETURN false;
+    END IF;
     EXECUTE format('CREATE TABLE gosynq.%I (LIKE gosynq.%I INCLUDING ALL EXCLUDING IDENTITY)', child, parent);
     EXECUTE format(
         'WITH moved AS (DELETE FROM gosynq.%I WHERE %I = %L RETURNING *) '
@@ -249,6 +254,6 @@ BEGIN
     IF to_regclass(format('gosynq.%I', child)) IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('DROP TABLE gosynq.%I', child);
+    EXECUTE format('DROP TABLE IF EXISTS gosynq.%I', child);
     RETURN true;
 END $$;

@@ -139,7 +139,7 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
     return [
         (stager, due),
         (Rescuer(operations.leases), None),
-        (Sweeper(database, wakeups, window=config.idempotency_window, kept_for=config.retention), None),
+        (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
         (Sampler(database, observe), None),
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gosynq_server.domain.job import JobId
 from gosynq_server.store import partitions
 from gosynq_server.store.partitions import Partitioned
 
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = timedelta(minutes=10)
 _BATCH = 1000
-_DAYS_AHEAD = {Partitioned.FINISHED: 16, Partitioned.EVENTS: 2}
+_FIRST_ID = JobId("00000000-0000-0000-0000-000000000000")
+_DAYS_AHEAD = {Partitioned.FINISHED: range(1, 17), Partitioned.EVENTS: range(2)}
 
 
 class Pruner:
@@ -28,15 +30,16 @@ class Pruner:
         now: datetime = await self._database.fetch_value("database_time")
         today = now.astimezone(UTC).date()
         for table, ahead in _DAYS_AHEAD.items():
-            for days in range(ahead):
+            for days in ahead:
                 await partitions.make(self._database, table, today + timedelta(days=days))
         await self._prune_jobs(before=today + timedelta(days=1))
         await self._prune_events(before=today - self._event_days)
         return _LOOK_EVERY
 
     async def _prune_jobs(self, *, before: date) -> None:
-        while await partitions.prune_histories(self._database, before=before, limit=_BATCH):
-            pass
+        last: JobId | None = _FIRST_ID
+        while last is not None:
+            last = await partitions.prune_jobs_with_history(self._database, before=before, after=last, limit=_BATCH)
         await self._drop(Partitioned.FINISHED, before=before)
         while await partitions.prune_jobs_without_day(self._database, before=before, limit=_BATCH) == _BATCH:
             pass

@@ -17,13 +17,13 @@ _BATCH = 1000
 
 
 class Sweeper:
-    """Cancels what expired and frees keys, in batches. kept_for is the retention of jobs that do not say their own."""
+    """Cancels what expired and frees keys, in batches. retention is that of jobs for which nobody says it."""
 
-    def __init__(self, database: Database, wakeups: Wakeups, *, window: timedelta, kept_for: timedelta) -> None:
+    def __init__(self, database: Database, wakeups: Wakeups, *, window: timedelta, retention: timedelta) -> None:
         self._database = database
         self._wakeups = wakeups
         self._window = window
-        self._kept_for = max(kept_for, window)
+        self._retention = retention
 
     async def run_once(self) -> timedelta:
         """Sweep until nothing is due; return how long it is until the next look."""
@@ -36,6 +36,8 @@ class Sweeper:
     async def _expire(self, stage: Stage) -> None:
         expired = _BATCH
         while expired == _BATCH:
-            cancelled = await jobs.expire(self._database, stage=stage, limit=_BATCH, kept_for=self._kept_for)
+            cancelled = await jobs.expire(
+                self._database, stage=stage, limit=_BATCH, retention=self._retention, window=self._window
+            )
             self._wakeups.jobs_finished(cancelled)
             expired = len(cancelled)

@@ -65,8 +65,11 @@ class LocalLeaseSource(Deaf):
         """Settle results and lease up to wanted jobs; raises SourceUnavailable, and keeps what was leased by then."""
         refusals: list[Refusal] = []
         try:
+            left = len(self._promising)
             for queue, group in self._with_results(results).items():
-                refusals += await self._exchange_queue(queue, group, wanted - len(self._granted))
+                share = -(-(wanted - len(self._granted)) // max(left, 1))
+                refusals += await self._exchange_queue(queue, group, share)
+                left -= 1
         except GosynqError as error:
             raise SourceUnavailable from error
         granted, self._granted = self._granted, []
@@ -87,8 +90,8 @@ class LocalLeaseSource(Deaf):
             raise SourceUnavailable from error
 
     async def wait(self, timeout: timedelta) -> None:  # noqa: ASYNC109 - being over is no error
-        """Wait for a wake-up; without one look at every queue."""
-        if await self._woken.wait(timeout.total_seconds()):
+        """Wait for a wake-up, or not at all where a queue may have more; without one look at every queue."""
+        if self._promising or await self._woken.wait(timeout.total_seconds()):
             return
         try:
             for queue in await queues.with_ready_jobs(self._database, self._among or None):
@@ -104,16 +107,21 @@ class LocalLeaseSource(Deaf):
             groups[result.lease.queue].append(result)
         return groups
 
-    async def _exchange_queue(self, queue: str, results: Sequence[Result], wanted: int) -> Sequence[Refusal]:
+    async def _exchange_queue(self, queue: str, results: Sequence[Result], share: int) -> Sequence[Refusal]:
         promising = queue in self._promising
-        share = -(-wanted // len(self._promising)) if promising else 0
-        if not results and share <= 0:
+        share = max(share, 0) if promising else 0
+        if not results and not share:
             return ()
-        self._promising.pop(queue, None)
-        exchanged = await self._leases.exchange(
-            queue, results, worker_id=self._worker_id, kinds=self._kinds, wanted=max(share, 0)
-        )
+        self._promising.pop(queue, None)  # before the call: a wake-up during it must not be lost
+        try:
+            exchanged = await self._leases.exchange(
+                queue, results, worker_id=self._worker_id, kinds=self._kinds, wanted=share
+            )
+        except GosynqError:
+            if promising:
+                self._promising[queue] = None
+            raise
         self._granted += exchanged.leases
-        if promising and (share <= 0 or len(exchanged.leases) >= share):
+        if promising and len(exchanged.leases) >= share:
             self._promising[queue] = None
         return exchanged.refusals

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,9 +22,11 @@ _log = logging.getLogger(__name__)
 
 _DEBOUNCE_SECONDS = 0.02
 _AFTER_FAILURE_SECONDS = 1.0
-_MOST_NAMES = 50
-_MOST_CANCELS = 40
+# All of the longest together stay below the 8000 bytes that PostgreSQL takes.
+_MOST_NAMES = 20
+_MOST_CANCELS = 20
 _REASON_CHARACTERS = 60
+_UNPLAIN = re.compile(r"""[^ !#-\[\]-~]""")
 
 
 class Replicas(Deaf):
@@ -104,4 +107,4 @@ class Replicas(Deaf):
 
 
 def _short(reason: str) -> str:
-    return reason.encode("ascii", "replace").decode()[:_REASON_CHARACTERS]
+    return _UNPLAIN.sub("?", reason[:_REASON_CHARACTERS])

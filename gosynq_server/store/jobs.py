@@ -192,6 +192,11 @@ async def promote(executor: Executor, queue: str, *, limit: int) -> int:
     return len(await executor.fetch("jobs_promote", queue, limit))
 
 
-async def expire(executor: Executor, *, stage: Stage, limit: int, kept_for: timedelta) -> list[JobId]:
-    """Cancel scheduled or ready jobs that were not started in time; return their ids."""
-    return [job_id(row) for row in await executor.fetch(f"jobs_expire_{stage}", limit, kept_for)]
+async def expire(
+    executor: Executor, *, stage: Stage, limit: int, retention: timedelta, window: timedelta
+) -> list[JobId]:
+    """Cancel scheduled or ready jobs that were not started in time; return their ids.
+
+    retention is that of jobs for which neither they nor their queues say it; window is how long every job stays.
+    """
+    return [job_id(row) for row in await executor.fetch(f"jobs_expire_{stage}", limit, retention, window)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gosynq_server.domain.job import JobId
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -36,9 +38,13 @@ async def days(executor: Executor, table: Partitioned) -> list[date]:
     return [row["day"] for row in await executor.fetch("partitions_list", table)]
 
 
-async def prune_histories(executor: Executor, *, before: date, limit: int) -> int:
-    """Delete attempts and payloads of up to limit finished jobs that may be pruned; return how many jobs had some."""
-    return int(await executor.fetch_value("jobs_prune_histories", before, limit))
+async def prune_jobs_with_history(executor: Executor, *, before: date, after: JobId, limit: int) -> JobId | None:
+    """Delete up to limit finished jobs that have attempts or large payloads, with these, in the order of their ids.
+
+    Looks behind the id after; returns the last id that it came to, or None where there are no more.
+    """
+    last = await executor.fetch_value("jobs_prune_with_history", before, after, limit)
+    return None if last is None else JobId(str(last))
 
 
 async def prune_jobs_without_day(executor: Executor, *, before: date, limit: int) -> int:

@@ -45,14 +45,14 @@ FROM_SCHEDULED: dict[str, tuple[Arguments, str | None]] = {
     "jobs_promote": (_limit("q", 10), "pending"),
     "jobs_reschedule_scheduled": (_by_id(LATER), "pending"),
     "jobs_cancel_scheduled": (_by_id(DAY, "rival"), "cancelled"),
-    "jobs_expire_scheduled": (_limit(10, DAY), "cancelled"),
+    "jobs_expire_scheduled": (_limit(10, DAY, DAY), "cancelled"),
     "jobs_delete_scheduled": (_by_id(), None),
 }
 FROM_READY: dict[str, tuple[Arguments, str | None]] = {
     "leases_exchange": (_limit("q", *NOTHING, DAY, ["k"], 1, "rival", HOUR, None, DAY), "processing"),
     "jobs_reschedule_ready": (_by_id(LATER), "pending"),
     "jobs_cancel_ready": (_by_id(DAY, "rival"), "cancelled"),
-    "jobs_expire_ready": (_limit(10, DAY), "cancelled"),
+    "jobs_expire_ready": (_limit(10, DAY, DAY), "cancelled"),
     "jobs_delete_ready": (_by_id(), None),
 }
 FROM_RUNNING: dict[str, tuple[Arguments, str | None]] = {

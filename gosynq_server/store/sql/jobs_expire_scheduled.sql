@@ -1,5 +1,6 @@
 -- Cancels scheduled jobs that were not started by their expires_at.
--- $1 how many at most; $2 how long they are kept that do not say it themselves. Locks: the rows that it moves.
+-- $1 how many at most; $2 the server's retention; $3 the idempotency window, for which every job stays. Locks: the rows
+-- that it moves.
 WITH expired AS MATERIALIZED (
     SELECT ctid
     FROM gosynq.scheduled
@@ -25,8 +26,10 @@ cancelled AS (
         gone.attempt_timeout, gone.retention, gone.idempotency_key, gone.schedule_id, gone.retry_policy, gone.labels,
         gone.headers, gone.content_type, gone.payload,
         'cancelled', statement_timestamp(),
-        ((statement_timestamp() + coalesce(gone.retention, $2::interval)) AT TIME ZONE 'UTC')::date + 1, 'expired'
+        ((statement_timestamp() + greatest(coalesce(gone.retention, setting.retention, $2::interval), $3::interval))
+        AT TIME ZONE 'UTC')::date + 1, 'expired'
     FROM gone
+    LEFT JOIN gosynq.queues AS setting ON setting.name = gone.queue
 ),
 noted AS (
     INSERT INTO gosynq.events (

@@ -9,7 +9,7 @@ WITH page AS MATERIALIZED (
         AND ($2::text [] IS NULL OR job.queue = ANY($2::text []))
         AND ($3::text [] IS NULL OR job.kind = ANY($3::text []))
         AND ($4::smallint [] IS NULL OR job.priority = ANY($4::smallint []))
-        AND ($6::uuid IS NULL OR job.id > $6::uuid)
+        AND job.id > coalesce($6::uuid, '00000000-0000-0000-0000-000000000000')
         AND (
             $5::jsonpath IS NULL
             OR jsonb_build_object(

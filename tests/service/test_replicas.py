@@ -1,0 +1,72 @@
+"""Servers tell one another what happened, in notices that PostgreSQL takes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from gosynq_server.domain.ids import new_job_id
+from gosynq_server.domain.job import JobId
+from gosynq_server.service.replicas import Replicas
+from gosynq_server.service.wakeups import Deaf, Wakeups
+from tests.service.house import House
+
+WORST = "\x00\"\\'\n\u20ac\U0001f600\ud800" * 200
+
+
+class Ears(Deaf):
+    def __init__(self) -> None:
+        self.heard: set[object] = set()
+        self.something = asyncio.Event()
+
+    def jobs_ready(self, queue: str) -> None:
+        self._hear("ready", queue)
+
+    def jobs_scheduled(self, queue: str) -> None:
+        self._hear("scheduled", queue)
+
+    def cancel_requested(self, job: JobId, reason: str) -> None:
+        self._hear(job, reason)
+
+    def _hear(self, *what: str) -> None:
+        self.heard.add(what)
+        self.something.set()
+
+
+async def _heard_by_another(house: House, *, cancels: list[tuple[JobId, str]], queues: list[str]) -> set[object]:
+    """Let one server tell, over and over until another one that has just begun to listen hears it."""
+    ears = Ears()
+    here = Wakeups()
+    here.add(ears)
+    teller = Replicas(house.database, server_id="a", here=Wakeups())
+    listener = Replicas(house.database, server_id="b", here=here)
+    async with asyncio.timeout(10):
+        tasks = [asyncio.create_task(part) for part in (listener.listen(), teller.send())]
+        while not ears.something.is_set():
+            for queue in queues:
+                teller.jobs_ready(queue)
+                teller.jobs_scheduled(queue)
+            for job, reason in cancels:
+                teller.cancel_requested(job, reason)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ears.something.wait(), 0.05)
+            assert not tasks[1].done(), tasks[1].exception()
+    for task in tasks:
+        task.cancel()
+    return ears.heard
+
+
+async def test_what_happened_here_is_heard_there(house: House) -> None:
+    job = new_job_id()
+
+    heard = await _heard_by_another(house, cancels=[(job, "enough of it")], queues=["q"])
+
+    assert heard == {("ready", "q"), ("scheduled", "q"), (job, "enough of it")}
+
+
+async def test_the_largest_notice_is_still_sent(house: House) -> None:
+    cancels = [(new_job_id(), WORST) for _ in range(100)]
+
+    heard = await _heard_by_another(house, cancels=cancels, queues=[f"{number:x>128}" for number in range(100)])
+
+    assert len(heard) == 60
