@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gosynq_server.domain.errors import GosynqError, ServerDraining
@@ -17,18 +18,18 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-_LINGER_SECONDS = ((40, 0.005), (4, 0.002))
-"""How long to linger in a crowd of at least so many."""
-_FADING = 0.9
-_QUIET_SECONDS = 0.05
+_STEP_SECONDS = 0.001
+_LINGER_SECONDS_EACH = 0.0001
+_MEMORY_SECONDS = 0.05
+_COMPANY = 3
 _MAX_GROUP = 500
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects what concurrent callers hand in and commits it together, one group at a time.
 
-    A call alone never waits: only in a crowd does a group linger for some milliseconds, since the callers of the last
-    ones are likely to be back by then. A crowd is as large as its largest group was lately, and gone after a pause.
+    A call alone never waits. In a crowd a group lingers as long as callers keep coming, since those of the last groups
+    are likely to be back by then, at most 0.1 ms for each of the crowd, which is about what it takes to hear of a call.
     All callers of a group are answered in one turn of the event loop, which costs the server half of what answering
     them one by one does.
     """
@@ -37,6 +38,7 @@ class GroupCommit(Generic[Item, Answer]):
         self._commit = commit
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._arrived = asyncio.Event()
+        self._crowd = _Crowd()
         self._running = False
 
     async def submit(self, item: Item) -> Answer:
@@ -51,22 +53,22 @@ class GroupCommit(Generic[Item, Answer]):
     async def run(self) -> None:
         """Commit groups until cancelled; what waits then is refused."""
         self._running = True
-        crowd = 0.0
         try:
             while True:
-                if await self._wait_for_arrival() > _QUIET_SECONDS:
-                    crowd = 0.0
-                await _linger(crowd)
-                crowd = max(await self._commit_group(), crowd * _FADING)
+                await self._arrived.wait()
+                await self._linger()
+                self._crowd.add(await self._commit_group())
         finally:
             self._running = False
             self._refuse([answer for _, answer in self._waiting], ServerDraining())
 
-    async def _wait_for_arrival(self) -> float:
-        """Wait until somebody waits; return for how many seconds nobody did."""
-        began = time.monotonic()
-        await self._arrived.wait()
-        return time.monotonic() - began
+    async def _linger(self) -> None:
+        """Wait for company, as long as some comes and at most as long as the crowd takes to be heard."""
+        end = time.monotonic() + self._crowd.size() * _LINGER_SECONDS_EACH
+        heard = 0
+        while heard < len(self._waiting) < _MAX_GROUP and time.monotonic() < end:
+            heard = len(self._waiting)
+            await asyncio.sleep(_STEP_SECONDS)
 
     async def _commit_group(self) -> int:
         group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
@@ -94,11 +96,25 @@ class GroupCommit(Generic[Item, Answer]):
                 caller.set_exception(error)
 
 
-async def _linger(crowd: float) -> None:
-    for size, seconds in _LINGER_SECONDS:
-        if crowd >= size:
-            await asyncio.sleep(seconds)
-            return
+class _Crowd:
+    """How many callers were answered lately in company, and so may be back soon."""
+
+    def __init__(self) -> None:
+        self._groups: deque[tuple[float, int]] = deque()
+        self._size = 0
+
+    def add(self, callers: int) -> None:
+        """Take in a group that was answered now; one or two are no company."""
+        if callers >= _COMPANY:
+            self._groups.append((time.monotonic(), callers))
+            self._size += callers
+
+    def size(self) -> int:
+        """Return how many there are, forgetting those of long ago."""
+        forgotten = time.monotonic() - _MEMORY_SECONDS
+        while self._groups and self._groups[0][0] < forgotten:
+            self._size -= self._groups.popleft()[1]
+        return self._size
 
 
 def _answer(callers: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer | GosynqError]) -> None:
