@@ -145,11 +145,7 @@ async def launch(folder: Path, chronicle: Chronicle) -> AsyncIterator[Launch]:
 async def _end(process: ServerProcess) -> None:
     if process.running:
         process.signal(signal.SIGCONT)
-        process.signal(signal.SIGTERM)
-        try:
-            await process.ended()
-        except TimeoutError:
-            await process.kill()
+        await process.kill()
 
 
 def _show_logs(folder: Path) -> None:

@@ -18,8 +18,7 @@ from tests.fault.tables import Tables, read_tables
 
 LIMITS: Final = Limits(max_retries=3, max_deliveries=20, lease_duration=timedelta(seconds=1))
 
-POOL: Final = (
-    *("--handlers", HANDLERS),
+SETTINGS: Final = (
     *("--concurrency", "20"),
     *("--lease-duration", "1s"),
     *("--max-retries", str(LIMITS.max_retries)),
@@ -29,7 +28,9 @@ POOL: Final = (
     *("--grace", "1s"),
     *("--log-level", "warning"),
 )
-"""A pool that notices losses soon, with the settings that LIMITS names."""
+"""A server that notices losses soon, with the settings that LIMITS names."""
+
+POOL: Final = (*SETTINGS, "--handlers", HANDLERS)
 
 
 def client_of(address: str) -> Client:

@@ -62,6 +62,13 @@ class Load:
         assert job_id, self.reasons
         return job_id
 
+    async def fill(self, kind: str, payload: dict[str, object], *, until: str) -> None:
+        """Enqueue jobs one after another until one is refused for a reason."""
+        number = 0
+        while not self.reasons[until]:
+            await self._enqueue(JobRequest(kind, payload, idempotency_key=f"{self.prefix}-{number}"))
+            number += 1
+
     async def _one(self, key: str) -> None:
         try:
             request = self._request(key)

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[2]
 HANDLERS = "tests.fault.handlers"
 PATIENCE = 60.0
 
+_STOP_PATIENCE = 25.0
+
 _ANY_PORTS = tuple(flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0"))
 
 
@@ -45,7 +47,7 @@ class ServerProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
                 cwd=ROOT,
-                env={**_surroundings(), **environment},
+                env={**_surroundings(), **environment, "PYTHONFAULTHANDLER": "1"},
             )
         return cls(process, log)
 
@@ -74,10 +76,15 @@ class ServerProcess:
         self._process.send_signal(number)
 
     async def ended(self) -> Ended:
-        """Wait for its end."""
-        async with asyncio.timeout(PATIENCE):
-            # Reads what is left, so that the pipe closes.
-            await self._process.communicate()
+        """Wait for its end; one that does not come shows in the log where it hangs."""
+        try:
+            async with asyncio.timeout(_STOP_PATIENCE):
+                # Reads what is left, so that the pipe closes.
+                await self._process.communicate()
+        except TimeoutError:
+            self._process.send_signal(signal.SIGABRT)
+            await self._process.wait()
+            raise AssertionError(f"it did not stop:\n{self.log()}") from None
         assert self._process.returncode is not None
         return Ended(status=self._process.returncode, log=self.log())
 
