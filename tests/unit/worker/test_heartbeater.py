@@ -54,6 +54,22 @@ async def test_a_short_lease_that_comes_later_is_not_late() -> None:
 
 
 @in_virtual_time
+async def test_a_short_lease_that_comes_during_an_extension_follows_at_once() -> None:
+    class Slow(MemorySource):
+        async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
+            answer = await super().extend(leases)
+            await asyncio.sleep(3)
+            return answer
+
+    source = Slow([a_lease()])
+    async with running(WorkerRuntime(source, only(hang), SHORT_STOP)):
+        await asyncio.sleep(10.5)
+        source.push(a_lease(job_id="job-1", lease_duration=timedelta(seconds=3)))
+        await source.until(lambda: len(source.extended) == 2)
+    assert source.extended == [(10, ["job-0"]), (13, ["job-0", "job-1"])]
+
+
+@in_virtual_time
 async def test_nothing_is_extended_while_nothing_is_held() -> None:
     async def brief(job: Job) -> None: ...
 
