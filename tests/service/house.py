@@ -171,9 +171,7 @@ async def until_blocked_by(sql: Connection, pid: int) -> None:
     """Return once a session waits for a lock that the session of this pid holds."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not await sql.fetchval(
-            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            " AND $1 = ANY (pg_blocking_pids(pid)))",
-            pid,
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND $1 = ANY (pg_blocking_pids(pid)))", pid
         ):
             pass
 

@@ -22,7 +22,7 @@ from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy, RetryPolicyOverride
 from gosynq_server.service.adding import Enqueued
 from gosynq_server.service.enqueue import Enqueuer
-from tests.service.house import DAY, FAILED, HOUR, SECOND, WINDOW, House
+from tests.service.house import DAY, FAILED, HOUR, SECOND, WINDOW, House, until_blocked_by
 
 LATER = datetime(2100, 1, 1, 12, tzinfo=UTC)
 PLAIN = JobSpec(queue="q", kind="k")
@@ -306,12 +306,10 @@ async def test_calls_whose_connection_breaks_are_told_that_the_outcome_is_unknow
     async with house.sql.transaction():
         await house.sql.execute("LOCK TABLE gosynq.ready IN EXCLUSIVE MODE")
         calls = [asyncio.ensure_future(house.enqueuer.enqueue(PLAIN)) for _ in range(3)]
-        async with asyncio.timeout(10):
-            while not await house.sql.fetchval(
-                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-                " WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-            ):
-                pass
+        await until_blocked_by(house.sql, house.sql.get_server_pid())
+        await house.sql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
         answers = await asyncio.gather(*calls, return_exceptions=True)
 
     assert any(isinstance(answer, DatabaseUnavailable) for answer in answers)

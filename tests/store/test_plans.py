@@ -1,0 +1,112 @@
+"""Reads by id and lists go by the indexes, however many jobs there are."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from gosynq_server.domain.ids import new_job_ids
+from gosynq_server.store import partitions, statements
+from gosynq_server.store.database import Database
+from gosynq_server.store.partitions import Partitioned
+from tests.service.house import Connection
+
+COLUMNS = (
+    "id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, content_type, payload"
+)
+ROW = "spec.id, 'q' || spec.place % 5, 'k', 2, now(), now(), 1, 1, 0, 0, 'x', ''"
+JOBS = 6000
+
+
+@pytest.fixture
+async def filled(database_url: str) -> AsyncIterator[Connection]:
+    """Give a database with thousands of jobs in every stage, over several days."""
+    ids = new_job_ids(JOBS)
+    connection = await asyncpg.connect(database_url)
+    today = datetime.now(UTC).date()
+    async with Database(database_url) as database:
+        for days in range(3):
+            await partitions.make(database, Partitioned.FINISHED, today + timedelta(days=days))
+    sources = {
+        "scheduled": ("", "", 0),
+        "ready": (", ready_at", ", now()", 1),
+        "finished": (
+            ", status, finished_at, prune_on",
+            ", CASE WHEN place % 100 = 2 THEN 'failed' ELSE 'completed' END, now(), current_date + place / 3 % 3",
+            2,
+        ),
+    }
+    for table, (columns, values, rest) in sources.items():
+        await connection.execute(
+            f"INSERT INTO gosynq.{table} ({COLUMNS}{columns}) SELECT {ROW}{values}"  # noqa: S608 - nothing from outside
+            " FROM unnest($1::uuid []) WITH ORDINALITY AS told (id, ordinal)"
+            " CROSS JOIN LATERAL (SELECT told.id, told.ordinal::int AS place) AS spec WHERE spec.place % 3 = $2",
+            ids,
+            rest,
+        )
+    await connection.execute("VACUUM ANALYZE")
+    yield connection
+    await connection.close()
+
+
+async def _plan(connection: Connection, name: str, *arguments: object, generic: bool) -> list[dict[str, Any]]:
+    """Explain a statement and return the nodes of its plan, from the top."""
+    mode = "force_generic_plan" if generic else "force_custom_plan"
+    await connection.execute(f"SET plan_cache_mode = {mode}")
+    text = await connection.fetchval("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + statements.load(name), *arguments)
+    nodes, found = [orjson.loads(text)[0]["Plan"]], []
+    while nodes:
+        node = nodes.pop(0)
+        found.append(node)
+        nodes += node.get("Plans", [])
+    return found
+
+
+def _scans_whole(nodes: list[dict[str, Any]], *tables: str) -> list[str]:
+    """Name the tables that a plan reads from end to end."""
+    return [
+        node["Relation Name"]
+        for node in nodes
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"].startswith(tables) and node["Actual Rows"] > 0
+    ]
+
+
+@pytest.mark.parametrize("name", ["jobs_list_newest", "jobs_list_oldest"])
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize("statuses", [None, ["completed", "pending"], ["failed"]])
+async def test_a_page_is_read_by_indexes_and_no_further_than_it_goes(
+    filled: Connection, name: str, generic: bool, statuses: list[str] | None
+) -> None:
+    middle = await filled.fetchval("SELECT id FROM gosynq.ready ORDER BY id OFFSET 1000 LIMIT 1")
+    for after in (None, middle):
+        nodes = await _plan(filled, name, statuses, None, None, None, None, after, 20, generic=generic)
+
+        assert _scans_whole(nodes, "scheduled", "ready", "finished") == []
+        assert max(node["Actual Rows"] for node in nodes) <= 50
+
+
+@pytest.mark.parametrize("name", ["jobs_get", "jobs_get_full"])
+@pytest.mark.parametrize("generic", [False, True])
+async def test_a_job_is_read_by_an_index_in_every_partition(filled: Connection, name: str, generic: bool) -> None:
+    job_id = await filled.fetchval("SELECT id FROM gosynq.finished ORDER BY id OFFSET 1000 LIMIT 1")
+
+    nodes = await _plan(filled, name, [job_id], generic=generic)
+
+    assert _scans_whole(nodes, "scheduled", "ready", "finished") == []
+    assert max(node["Actual Rows"] for node in nodes) == 1
+
+
+async def test_a_fetch_reads_no_more_of_the_backlog_than_it_leases(filled: Connection) -> None:
+    hour = timedelta(hours=1)
+    arguments: tuple[object, ...] = ("q1", [], [], [], [], hour, ["k"], 10, "w", hour, None, hour)
+
+    nodes = await _plan(filled, "leases_exchange", *arguments, generic=False)
+
+    of_ready = [node["Actual Rows"] for node in nodes if node.get("Relation Name") == "ready"]
+    assert of_ready
+    assert max(of_ready) <= 10
