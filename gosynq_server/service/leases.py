@@ -34,7 +34,10 @@ _log = logging.getLogger(__name__)
 
 
 class Leases:
-    """Ends and grants leases, one queue at a time. window is how long an ended job stays at least."""
+    """Ends and grants leases, one queue at a time. window is how long an ended job stays at least.
+
+    Leases go to the database in the order of their keys: heartbeats and results that meet take locks in one order.
+    """
 
     def __init__(self, database: Database, queues: Queues, wakeups: Wakeups, *, window: timedelta) -> None:
         self._database = database
@@ -47,7 +50,7 @@ class Leases:
     ) -> Exchange:
         """Settle results of one queue and lease its next jobs; successes and new leases share one round trip."""
         settings = await self._queues.get(queue)
-        checked = [_checked(result, settings) for result in results]
+        checked = [_checked(result, settings) for result in sorted(results, key=lambda result: _key(result.lease))]
         good = [result for result in checked if isinstance(result.outcome, Succeeded)]
         bad = [result for result in checked if not isinstance(result.outcome, Succeeded)]
         refusals = await self._settle(settings, bad)
@@ -62,7 +65,7 @@ class Leases:
     async def extend(self, held: Sequence[Lease]) -> list[Extension]:
         """Extend leases from now, one statement for each queue; a lost one is a value."""
         extensions: list[Extension] = []
-        for queue, group in _by_queue(held).items():
+        for queue, group in _by_queue(sorted(held, key=_key)).items():
             settings = await self._queues.get(queue)
             found = await leases.extend(self._database, settings, [_key(lease) for lease in group])
             extensions += [_extension(lease, found.get(_key(lease))) for lease in group]
@@ -71,7 +74,7 @@ class Leases:
     async def report_progress(self, reports: Sequence[ProgressReport]) -> None:
         """Keep the last progress of running jobs; what comes for a lost lease is dropped."""
         groups: defaultdict[str, list[ProgressReport]] = defaultdict(list)
-        for report in reports:
+        for report in sorted(reports, key=lambda report: _key(report.lease)):
             groups[report.lease.queue].append(report)
         for queue, group in groups.items():
             await leases.keep_progress(self._database, queue, group, [_progress_text(report) for report in group])
@@ -80,7 +83,7 @@ class Leases:
         """Take back up to limit leases that have run out; return how many had."""
         expired = await leases.expired(self._database, limit=limit)
         groups: defaultdict[str, list[ExpiredLease]] = defaultdict(list)
-        for lease in expired:
+        for lease in sorted(expired, key=lambda lease: lease.key):
             groups[lease.queue].append(lease)
         for queue, group in groups.items():
             await self._rescue_queue(await self._queues.get(queue), group)

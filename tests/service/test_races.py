@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import asyncpg
 import pytest
 
-from gosynq_client.worker.leases import Lease, RefusalReason, Result
+from gosynq_client.worker.leases import Lease, ProgressReport, RefusalReason, Result
 from gosynq_client.worker.outcomes import Outcome, Released, Snoozed, Succeeded
 from gosynq_server.domain.errors import GosynqError, JobNotFound, JobProcessing, JobTerminal
 from gosynq_server.domain.job import JobId, JobStatus
@@ -354,3 +354,42 @@ async def test_verbs_and_workers_all_at_once_break_nothing(house: House) -> None
             tasks.create_task(_work(house, worker))
         for verb in (cancel, cancel_by_force, retry, delete_by_force):
             tasks.create_task(_meddle(house, verb, jobs))
+
+
+async def _extend(house: House, leases: list[Lease]) -> Any:
+    return await house.leases.extend(leases)
+
+
+async def _complete(house: House, leases: list[Lease]) -> Any:
+    return await house.exchange(*(Result(lease=lease, outcome=Succeeded()) for lease in leases))
+
+
+async def _fail(house: House, leases: list[Lease]) -> Any:
+    return await house.exchange(*(Result(lease=lease, outcome=FAILED) for lease in leases))
+
+
+async def _report(house: House, leases: list[Lease]) -> Any:
+    reports = [ProgressReport(lease=lease, current=1, total=1, message="") for lease in leases]
+    return await house.leases.report_progress(reports)
+
+
+@pytest.mark.parametrize("act", [_extend, _complete, _fail, _report])
+async def test_rows_of_leases_are_locked_in_the_order_of_their_ids(
+    house: House, act: Callable[[House, list[Lease]], Any]
+) -> None:
+    for _ in range(3):
+        await house.add()
+    leases = await house.lease(3)
+    connection = await asyncpg.connect(house.url)
+    lock = "SELECT FROM gosynq.running WHERE id = $1 FOR UPDATE NOWAIT"
+    try:
+        async with asyncio.TaskGroup() as tasks, connection.transaction():
+            await connection.fetch(lock, leases[0].job_id)
+            acting = tasks.create_task(act(house, leases[::-1]))
+            await until_blocked_by(house.sql, connection.get_server_pid())
+            await connection.fetch(lock, leases[1].job_id)
+            await connection.fetch(lock, leases[2].job_id)
+    finally:
+        await connection.close()
+
+    assert acting.exception() is None
