@@ -104,7 +104,8 @@ class Server:
         return compose_pool(self._config, handlers, self._operations, self._metrics, worker_id=self._server_id)
 
     async def _start(self, group: asyncio.TaskGroup, webs: tuple[WebServer, ...]) -> None:
-        """Take calls, which are answered UNAVAILABLE as long as the database is away."""
+        """Take calls, which are answered UNAVAILABLE as long as the database is away or not made ready."""
+        self._database.hold()
         await self._rpc.start()
         await self._probes.start()
         for web in webs:
@@ -117,7 +118,10 @@ class Server:
         """Wait for the right schema, then do everything that a server does."""
         embedded = self._config.database_url is None
         await ensure_schema(self._database.dsn, migrate=embedded or self._config.auto_migrate)
-        await run_through(Pruner(self._database, event_retention=EVENT_RETENTION))
+        # No call may read while rows move from a default partition to a new one: it could miss them.
+        async with Database(self._database.dsn, pool_size=1) as apart:
+            await run_through(Pruner(apart, event_retention=EVENT_RETENTION))
+        self._database.admit()
         for work, early in compose_maintenance(self._config, self._operations, self._metrics):
             self._run(group, repeat(work, signal=early))
         operations = self._operations

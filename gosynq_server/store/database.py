@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 _BUSY = frozenset({"57014", "55P03", "40001", "40P01"})
 _UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25006", "3D000"})
-# A server that starts takes calls before its schema is made.
-_NOT_MADE_YET = frozenset({"3F000", "42P01"})
 _FULL = frozenset({"53100", "58030"})
 
 _ACQUIRE_SECONDS = 5.0
@@ -69,6 +67,7 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 10, statement_cache_size: int = 200) -> None:
         self.dsn = dsn
+        self._held = False
         self._pool = asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -92,6 +91,14 @@ class Database:
     ) -> None:
         """Close every connection, those in use too."""
         self._pool.terminate()
+
+    def hold(self) -> None:
+        """Answer everything with DatabaseUnavailable until admitted: the schema is not known to be right."""
+        self._held = True
+
+    def admit(self) -> None:
+        """Hold nothing back any more."""
+        self._held = False
 
     async def fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
         """Run a statement by itself, committed when it returns, and return its rows."""
@@ -127,6 +134,8 @@ class Database:
             await self._pool.release(connection)
 
     async def _acquire(self) -> asyncpg.pool.PoolConnectionProxy[asyncpg.Record]:
+        if self._held:
+            raise DatabaseUnavailable
         with _translated():
             try:
                 return await self._pool.acquire(timeout=_ACQUIRE_SECONDS)
@@ -161,6 +170,6 @@ def _translation(error: asyncpg.PostgresError) -> GosynqError | None:
         return DatabaseBusy()
     if state in _FULL:
         return StorageFull()
-    if state in _UNREACHABLE | _NOT_MADE_YET or state.startswith("08"):
+    if state in _UNREACHABLE or state.startswith("08"):
         return DatabaseUnavailable()
     return None
