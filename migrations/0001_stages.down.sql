@@ -1,4 +1,6 @@
 -- Takes away everything that 0001 made.
+DROP FUNCTION gosynq.lock_due(text, bigint);
+DROP FUNCTION gosynq.lock_ready(text, text [], bigint);
 DROP FUNCTION gosynq.drop_partition(text, date);
 DROP FUNCTION gosynq.make_partition(text, text, date);
 DROP VIEW gosynq.jobs;

@@ -256,3 +256,44 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS gosynq.%I', child);
     RETURN true;
 END $$;
+
+-- Locks the next ready jobs of a queue, of some kinds, in the order in which they are to be leased; returns their places.
+--
+-- A function for its settings alone: without statistics, as on a new database or a new queue, the planner would rather
+-- read and sort a whole backlog than follow the index. It sees jobs that were committed after its caller's snapshot;
+-- those the caller cannot take, and their locks end with it.
+CREATE FUNCTION gosynq.lock_ready(queue_name text, wanted_kinds text [], wanted bigint) RETURNS SETOF tid
+LANGUAGE plpgsql
+SET enable_sort = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT job.ctid
+    FROM gosynq.ready AS job
+    WHERE
+        job.queue = queue_name AND job.kind = ANY(wanted_kinds)
+        AND (job.expires_at IS NULL OR job.expires_at > statement_timestamp())
+        AND NOT EXISTS (SELECT FROM gosynq.queues WHERE name = queue_name AND state = 'paused')
+    ORDER BY job.priority DESC, job.ready_at, job.id
+    LIMIT wanted
+    FOR UPDATE OF job SKIP LOCKED;
+END $$;
+
+-- Locks the scheduled jobs of a queue that are due, the earliest first; returns their places. Its settings as above.
+CREATE FUNCTION gosynq.lock_due(queue_name text, wanted bigint) RETURNS SETOF tid
+LANGUAGE plpgsql
+SET enable_sort = off
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT job.ctid
+    FROM gosynq.scheduled AS job
+    WHERE job.queue = queue_name AND job.run_at <= statement_timestamp()
+    ORDER BY job.run_at, job.id
+    LIMIT wanted
+    FOR UPDATE OF job SKIP LOCKED;
+END $$;

@@ -110,3 +110,27 @@ async def test_a_fetch_reads_no_more_of_the_backlog_than_it_leases(filled: Conne
     of_ready = [node["Actual Rows"] for node in nodes if node.get("Relation Name") == "ready"]
     assert of_ready
     assert max(of_ready) <= 10
+
+
+@pytest.mark.parametrize(
+    ("table", "call"),
+    [("ready", "gosynq.lock_ready('q', ARRAY['k'], 10)"), ("scheduled", "gosynq.lock_due('q', 10)")],
+)
+async def test_the_next_jobs_are_found_by_the_index_without_any_statistics(
+    database_url: str, table: str, call: str
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    more, values = (", ready_at", ", now()") if table == "ready" else ("", "")
+    row = "gen_random_uuid(), 'q', 'k', 2, now(), now(), 1, 1, 0, 0, 'x', ''"
+    await connection.execute(
+        f"INSERT INTO gosynq.{table} ({COLUMNS}{more}) SELECT {row}{values} FROM generate_series(1, {JOBS})"  # noqa: S608 - nothing from outside
+    )
+    async with connection.transaction():
+        places = await connection.fetch(f"SELECT {call} AS place")
+        read = await connection.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = $1::text::regclass",
+            f"gosynq.{table}",
+        )
+    await connection.close()
+    assert len(places) == 10
+    assert read < 100

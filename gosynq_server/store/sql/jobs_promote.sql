@@ -1,16 +1,8 @@
 -- Makes scheduled jobs of one queue ready whose start has come, the earliest first.
 -- $1 queue; $2 how many at most. Locks: the rows that it moves.
-WITH due AS MATERIALIZED (
-    SELECT ctid
-    FROM gosynq.scheduled
-    WHERE queue = $1 AND run_at <= statement_timestamp()
-    ORDER BY run_at, id
-    LIMIT $2
-    FOR UPDATE SKIP LOCKED
-),
-promoted AS (
+WITH promoted AS (
     DELETE FROM gosynq.scheduled AS job
-    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT ctid FROM due))
+    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT gosynq.lock_due($1, $2::bigint)))
     RETURNING job.*
 )
 INSERT INTO gosynq.ready (

@@ -2,9 +2,9 @@
 -- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 the
 -- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds, $8 how many at most,
 -- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out.
--- Locks: the rows that it moves. The candidates are materialized, since LIMIT and SKIP LOCKED in a subquery that is
--- joined could be run again for each outer row and lease far more than it was asked for. They are deleted by their place
--- (ctid), which cannot change while they are locked: a join by id was planned as a scan of the whole backlog.
+-- Locks: the rows that it moves. The next jobs are locked first and in order, and deleted by their place (ctid), which
+-- cannot change while they are locked. The array is made once; a joined subquery with LIMIT and SKIP LOCKED could be run
+-- again for each outer row and lease far more than it was asked for.
 WITH ended AS (
     DELETE FROM gosynq.running AS job
     USING unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text []) AS lease (
@@ -42,20 +42,9 @@ succeeded AS (
     FROM ended
     HAVING count(*) > 0
 ),
-candidates AS MATERIALIZED (
-    SELECT ctid
-    FROM gosynq.ready
-    WHERE
-        queue = $1 AND kind = ANY($7::text [])
-        AND (expires_at IS NULL OR expires_at > statement_timestamp())
-        AND NOT EXISTS (SELECT FROM gosynq.queues WHERE name = $1 AND state = 'paused')
-    ORDER BY priority DESC, ready_at, id
-    LIMIT $8
-    FOR UPDATE SKIP LOCKED
-),
 taken AS (
     DELETE FROM gosynq.ready AS job
-    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT ctid FROM candidates))
+    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT gosynq.lock_ready($1, $7::text [], $8::bigint)))
     RETURNING job.*
 ),
 leased AS (
