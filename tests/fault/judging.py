@@ -18,6 +18,12 @@ from tests.fault.tables import Tables, read_tables
 
 LIMITS: Final = Limits(max_retries=3, max_deliveries=20, lease_duration=timedelta(seconds=1))
 
+TROUBLE: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE"})
+"""What calls may be answered with while something is down: all else would be a bug."""
+
+TOO_LATE: Final = "JOB_TERMINAL"
+"""What a cancel may be answered with at any time."""
+
 SETTINGS: Final = (
     *("--concurrency", "20"),
     *("--lease-duration", "1s"),

@@ -12,7 +12,7 @@ import pytest
 from tests.fault.checker import check
 from tests.fault.conftest import Chronicle, Launch
 from tests.fault.history import Step
-from tests.fault.judging import LIMITS, POOL, client_of, stop, tables_of
+from tests.fault.judging import LIMITS, POOL, TOO_LATE, TROUBLE, client_of, stop, tables_of
 from tests.fault.load import Load, drain
 from tests.fault.servers import ServerProcess, free_port
 
@@ -40,7 +40,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_completes_twice_over_ten
     await stop(server)
     tables, history = await tables_of(data_dir), chronicle.read()
     assert check(history, tables, LIMITS) == []
-    assert load.reasons.keys() <= {"UNAVAILABLE", "DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE", "JOB_TERMINAL"}
+    assert load.reasons.keys() <= TROUBLE | {TOO_LATE}
     assert any(run.end is None for run in history.runs()), "no kill met a handler at work"
     assert any(line.step is Step.UNKNOWN for line in history.client), "no kill met a call"
 

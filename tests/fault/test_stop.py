@@ -16,6 +16,8 @@ from tests.fault.load import Load, drain
 from tests.fault.tables import read_tables
 
 _AT_WORK = 20
+# A busy machine loses no lease of its own accord.
+_LONG_LEASE = ("--lease-duration", "30s")
 
 
 @pytest.mark.timeout(60)
@@ -23,7 +25,8 @@ _AT_WORK = 20
 async def test_a_server_told_to_stop_twice_gives_its_leases_back_unspent(
     number: signal.Signals, launch: Launch, database_url: str, chronicle: Chronicle, bell: Bell, random: Random
 ) -> None:
-    server = await (await launch("serve", "--database-url", database_url, *POOL)).ready()
+    command = ("serve", "--database-url", database_url, *POOL, *_LONG_LEASE)
+    server = await (await launch(*command)).ready()
     async with client_of(server.addresses["grpc"]) as client:
         load = Load(client=client, journal=chronicle.journal, random=random)
         jobs = {await load.enqueue("hanging", f"hanging-{position}", {}) for position in range(_AT_WORK + 5)}
@@ -43,7 +46,7 @@ async def test_a_server_told_to_stop_twice_gives_its_leases_back_unspent(
 async def test_servers_that_follow_each_other_under_load_spend_no_attempt_and_lose_no_job(
     launch: Launch, database_url: str, chronicle: Chronicle, random: Random
 ) -> None:
-    command = ("serve", "--database-url", database_url, *POOL)
+    command = ("serve", "--database-url", database_url, *POOL, *_LONG_LEASE)
     server = await (await launch(*command)).ready()
     for turn in range(3):
         async with client_of(server.addresses["grpc"]) as client:
