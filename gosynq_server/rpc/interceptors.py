@@ -1,4 +1,8 @@
-"""What is done around every call: id, deadline, the schema's rules, errors, log line and figures."""
+"""What is done around every call: id, the schema's rules, errors, log line and figures.
+
+A caller's deadline is kept by the library, which cancels the call; without one a call is bounded by what it does: every
+statement has a time limit, and a wait has its own.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +35,6 @@ _REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _STATUS_DETAILS = "grpc-status-details-bin"
 _RETRY_PUSHBACK = "grpc-retry-pushback-ms"
 
-_USUAL_SECONDS, _LONGEST_SECONDS = 30.0, 60.0
-_LONG_POLLS = {"/gosynq.v1.JobService/WaitJob": 330.0, "/gosynq.v1.WorkerService/LeaseJobs": 90.0}
-"""Calls that wait by design: the longest that the contract lets them, and half a minute more."""
-
 _CODE_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
 _CALLER_GONE = (asyncio.CancelledError, grpc.aio.InternalError)
@@ -43,15 +43,23 @@ _log = logging.getLogger(__name__)
 
 
 class Call:
-    """One call from its start: what its log line and its trailers tell."""
+    """One call from its start: what its log line and its trailers tell. caller_id is empty if the caller gave none."""
 
-    __slots__ = ("context", "method", "request_id", "started")
+    __slots__ = ("_own_id", "caller_id", "context", "method", "started")
 
     def __init__(self, method: str, context: Context) -> None:
         self.method = method
         self.context = context
         self.started = perf_counter()
-        self.request_id = _request_id_of(context)
+        self.caller_id = _caller_id_of(context)
+        self._own_id = ""
+
+    @property
+    def request_id(self) -> str:
+        """The caller's id for the call, or one of our own, made when something has to be told of the call."""
+        if not self.caller_id and not self._own_id:
+            self._own_id = os.urandom(8).hex()
+        return self.caller_id or self._own_id
 
     async def refuse(self, error: GosynqError) -> NoReturn:
         """End the call with what the one table says of an error."""
@@ -72,7 +80,6 @@ class CallInterceptor(AsyncServerInterceptor):
     def __init__(self, observe: Observe) -> None:
         self._observe = observe
         self._handlers: dict[str, Any] = {}
-        self._streaming: set[str] = set()
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         """Return the wrapped handler of a method, made once: it depends on nothing but the method."""
@@ -81,8 +88,6 @@ class CallInterceptor(AsyncServerInterceptor):
         handler = await super().intercept_service(continuation, details)  # type: ignore[no-untyped-call]  # has no types
         if handler is None:
             return None
-        if handler.request_streaming or handler.response_streaming:
-            self._streaming.add(details.method)
         if not handler.request_streaming:
             handler = handler._replace(request_deserializer=lenient(handler.request_deserializer))
         self._handlers[details.method] = handler
@@ -93,31 +98,14 @@ class CallInterceptor(AsyncServerInterceptor):
     ) -> Any:
         """Answer one call; whatever ends it is logged and counted once."""
         call = Call(method_name, context)
-        context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
+        if call.caller_id:
+            context.set_trailing_metadata(((REQUEST_ID, call.caller_id),))
         try:
-            response = await self._answer(method, request_or_iterator, call)
+            response = await _respond(method, request_or_iterator, call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge, where every error is told
             await self._end(call, _first_of(error))
         self._tell(call, "OK")
         return response
-
-    async def _answer(self, method: Callable[..., Any], request: Any, call: Call) -> Any:
-        if call.method in self._streaming:
-            return await _respond(method, request, call)
-        seconds = limit_of(call.method, call.context.time_remaining())
-        if seconds is None:
-            return await _respond(method, request, call)
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                return await _respond(method, request, call)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        return await call.end(
-            grpc.StatusCode.DEADLINE_EXCEEDED,
-            f"the server gives this call {seconds:g} s",
-            [(REQUEST_ID, call.request_id)],
-        )
 
     async def _end(self, call: Call, error: BaseException) -> NoReturn:
         """Turn what a handler raised into the call's status, unless it is one already."""
@@ -133,14 +121,6 @@ class CallInterceptor(AsyncServerInterceptor):
         if _log.isEnabledFor(level):
             facts = {"method": call.method, "code": code, "seconds": round(seconds, 6), "peer": call.context.peer()}
             _log.log(level, "call ended", extra=facts | {"request_id": call.request_id})
-
-
-def limit_of(method: str, remaining: float | None) -> float | None:
-    """Return the seconds that the server gives a unary call, or None where the caller's own deadline comes first."""
-    longest = _LONG_POLLS.get(method, _LONGEST_SECONDS)
-    if remaining is None:
-        return longest if method in _LONG_POLLS else _USUAL_SECONDS
-    return longest if remaining > longest else None
 
 
 async def _respond(method: Callable[..., Any], request: Any, call: Call) -> Any:
@@ -194,9 +174,9 @@ def _first_of(error: BaseException) -> BaseException:
     return error
 
 
-def _request_id_of(context: Context) -> str:
-    """Return the caller's id for the call if it has a fit one, else a new one."""
+def _caller_id_of(context: Context) -> str:
+    """Return the caller's id for the call if it has a fit one."""
     for key, value in context.invocation_metadata() or ():
         if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_FORM.fullmatch(value):
             return value
-    return os.urandom(8).hex()
+    return ""

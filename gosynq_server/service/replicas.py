@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_DEBOUNCE_SECONDS = 0.02
+_DEBOUNCE_SECONDS = 0.05
 _AFTER_FAILURE_SECONDS = 1.0
 # All of the longest together stay below the 8000 bytes that PostgreSQL takes.
 _MOST_NAMES = 20
