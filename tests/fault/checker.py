@@ -14,7 +14,7 @@ from itertools import combinations, pairwise
 
 from gosynq_server.domain.job import JobStatus
 from gosynq_server.domain.lifecycle import TERMINAL, EventType, may_follow
-from tests.fault.history import History, Run, Step, Verb
+from tests.fault.history import HandlerLine, History, Run, Step, Verb
 from tests.fault.tables import AttemptRow, EventRow, JobRow, Tables
 
 _ENDS = frozenset({EventType.SUCCEEDED, EventType.CANCELLED, EventType.DEAD_LETTERED})
@@ -181,8 +181,8 @@ def _check_end(job: _Job) -> _Found:
         yield Invariant.LEASE_FENCES, f"it is {job.row.status} and ended {len(ends)} times"
     if job.row.status is not JobStatus.COMPLETED:
         return
-    last = [run for run in job.runs if run.start.lease_seq == job.row.lease_seq]
-    if not any(run.end is not None and run.end.outcome == "ok" for run in last):
+    last = [run.end for run in job.runs if run.start.lease_seq == job.row.lease_seq and run.end is not None]
+    if not any(end.outcome == "ok" and _is_before(end, job.row.finished_at) for end in last):
         yield Invariant.STALE_RESULT_REFUSED, f"it is completed, but not by its last lease {job.row.lease_seq}"
 
 
@@ -246,6 +246,11 @@ def _check_events(job: _Job) -> _Found:
         yield Invariant.EVENTS_TELL_ALL, f"it is {job.row.status}, and {status} by its events"
     if any(later.occurred_at < earlier.occurred_at for earlier, later in pairwise(job.events)):
         yield Invariant.EVENTS_TELL_ALL, "its events run backwards in time"
+
+
+def _is_before(end: HandlerLine, finished_at: datetime | None) -> bool:
+    """Say whether a handler had ended when its job was; a result that came earlier was another's."""
+    return finished_at is not None and _moment(end.wall) <= finished_at
 
 
 def _moment(wall: float) -> datetime:

@@ -144,6 +144,7 @@ BAD = [
     ("a run inside a valid lease", with_events(5, occurred_at=moment(5.1)), Invariant.ONE_VALID_LEASE),
     ("a lease taken back before its end", taken_back_early, Invariant.ONE_VALID_LEASE),
     ("a stale result that was taken", stale_result_taken, Invariant.STALE_RESULT_REFUSED),
+    ("completed while it ran", with_jobs(1, finished_at=moment(5.6)), Invariant.STALE_RESULT_REFUSED),
     ("a failed attempt completed", with_handlers(1, outcome="error"), Invariant.STALE_RESULT_REFUSED),
     ("too many failures", with_jobs(0, failures=5), Invariant.LIMITS),
     ("too many deliveries", with_jobs(1, deliveries=5), Invariant.LIMITS),
