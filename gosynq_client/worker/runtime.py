@@ -31,6 +31,9 @@ logger = logging.getLogger(__name__)
 # A cancel may get lost on its way, in a handler or in a source (asyncio.wait_for loses some before Python 3.12).
 PATIENCE_SECONDS: Final = 1.0
 
+HANDLER_THREADS = "gosynq-handler"
+"""What the names of the threads that run plain functions begin with."""
+
 
 class WorkerRuntime:
     """Runs handlers on leases from a source, until it is stopped.
@@ -74,7 +77,7 @@ class WorkerRuntime:
         Cancelling it instead leaves its leases to run out. What the source or observe raises, other than
         SourceUnavailable, comes out in an ExceptionGroup, and a handler's KeyboardInterrupt as it is.
         """
-        threads = ThreadPoolExecutor(self._options.concurrency, thread_name_prefix="gosynq-handler")
+        threads = ThreadPoolExecutor(self._options.concurrency, thread_name_prefix=HANDLER_THREADS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 crew = [tasks.create_task(self._guard(part)) for part in self._parts(threads)]
