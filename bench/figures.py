@@ -20,16 +20,19 @@ _DRAIN_DEADLINE_SECONDS = 300.0
 
 
 def unary(in_flight: int) -> dict[str, float]:
-    """EnqueueJob with so many calls in flight, beside a server that does nothing, in turns."""
+    """EnqueueJob with so many calls in flight, beside an RPC here that asks no database, and one of a bare server."""
     with processes.data_dir() as folder:
         with processes.nothing_server(folder) as target:
             nothing = processes.load(target, "unary", in_flight, _UNARY_SECONDS)
         with processes.server(folder) as addresses:
+            idle = processes.load(addresses["grpc"], "info", in_flight, _UNARY_SECONDS)
             ours = processes.load(addresses["grpc"], "unary", in_flight, _UNARY_SECONDS)
     return {
         "enqueue/s": ours["per_second"],
-        "nothing/s": nothing["per_second"],
-        "ratio": ours["per_second"] / nothing["per_second"],
+        "info/s": idle["per_second"],
+        "bare/s": nothing["per_second"],
+        "enqueue / info": ours["per_second"] / idle["per_second"],
+        "enqueue / bare": ours["per_second"] / nothing["per_second"],
         "p50 ms": ours["p50_ms"],
         "p99 ms": ours["p99_ms"],
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import uvloop
 
-from gosynq.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
+from gosynq.v1 import admin_service_pb2, admin_service_pb2_grpc, job_pb2, job_service_pb2, job_service_pb2_grpc
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -43,6 +43,23 @@ async def unary(stub: Any, in_flight: str, seconds: str) -> dict[str, Any]:
         for _ in range(int(in_flight)):
             group.create_task(call_until_end())
     return {"per_second": len(latencies) / float(seconds), **percentiles(latencies)}
+
+
+async def info(stub: Any, in_flight: str, seconds: str) -> dict[str, Any]:
+    """GetServerInfo, which asks no database, with so many calls in flight."""
+    end = time.perf_counter() + float(seconds)
+    calls = 0
+
+    async def call_until_end() -> None:
+        nonlocal calls
+        while time.perf_counter() < end:
+            await stub.GetServerInfo(admin_service_pb2.GetServerInfoRequest())
+            calls += 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(int(in_flight)):
+            group.create_task(call_until_end())
+    return {"per_second": calls / float(seconds)}
 
 
 async def batch(stub: Any, count: str, queue: str, kind: str) -> dict[str, Any]:
@@ -98,6 +115,7 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 
 FIGURES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "unary": unary,
+    "info": info,
     "batch": batch,
     "stream": stream,
     "paced": paced,
@@ -108,7 +126,8 @@ async def main(target: str, figure: str, *arguments: str) -> None:
     """Measure a figure."""
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES)]
     async with grpc.aio.insecure_channel(target, options=options) as channel:
-        stub = job_service_pb2_grpc.JobServiceStub(channel)
+        service = admin_service_pb2_grpc.AdminServiceStub if figure == "info" else job_service_pb2_grpc.JobServiceStub
+        stub: Any = service(channel)
         sys.stdout.write(json.dumps(await FIGURES[figure](stub, *arguments)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from contextlib import asynccontextmanager, contextmanager
@@ -129,6 +130,7 @@ class Server:
             self._run(group, part)
         if self._pool is not None:
             self._pool_run = group.create_task(self._pool.run())
+        _spare_garbage_collection()
         await self._rpc.health.set_ready(True)
         self._run(group, self._watch_database())
         self._tell_ready(addresses, on_ready)
@@ -187,6 +189,17 @@ class Server:
     def _address(self, port: int) -> str:
         host = self._config.host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _spare_garbage_collection() -> None:
+    """Collect now, then look no more at what lives as long as the server, and at the rest less often.
+
+    Calls and attempts make many values that live shortly, hardly any of them in cycles; looking for some by the usual
+    thresholds cost 8 % of the processor time of an EnqueueJob.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _reachable(host: str) -> str:
