@@ -29,7 +29,8 @@ class GroupCommit(Generic[Item, Answer]):
     """Collects what concurrent callers hand in and commits it together, one group at a time.
 
     A call alone never waits. In a crowd a group lingers as long as callers keep coming, since those of the last groups
-    are likely to be back by then, at most 0.1 ms for each of the crowd, which is about what it takes to hear of a call.
+    are likely to be back by then: until it is as large as the largest of them, at most 0.1 ms for each of the crowd,
+    which is about what it takes to hear of a call.
     All callers of a group are answered in one turn of the event loop, which costs the server half of what answering
     them one by one does.
     """
@@ -65,8 +66,9 @@ class GroupCommit(Generic[Item, Answer]):
     async def _linger(self) -> None:
         """Wait for company, as long as some comes and at most as long as the crowd takes to be heard."""
         end = time.monotonic() + self._crowd.size() * _LINGER_SECONDS_EACH
+        everybody = self._crowd.largest_group()
         heard = 0
-        while heard < len(self._waiting) < _MAX_GROUP and time.monotonic() < end:
+        while heard < len(self._waiting) < everybody and time.monotonic() < end:
             heard = len(self._waiting)
             await asyncio.sleep(_STEP_SECONDS)
 
@@ -115,6 +117,10 @@ class _Crowd:
         while self._groups and self._groups[0][0] < forgotten:
             self._size -= self._groups.popleft()[1]
         return self._size
+
+    def largest_group(self) -> int:
+        """Return how many there were at once, at most."""
+        return max((callers for _, callers in self._groups), default=0)
 
 
 def _answer(callers: Sequence[asyncio.Future[Answer]], answers: Sequence[Answer | GosynqError]) -> None:
