@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from operator import index
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gosynq_client.worker.answers import JobFailure
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_PROGRESS_MESSAGE_BYTES: Final = 1024
 
+_MAX_PROGRESS = 2**63 - 1
 _UNREAD: Final = object()
 
 
@@ -125,18 +127,21 @@ class Job:
     async def progress(self, current: int, total: int = 0, message: str = "") -> None:
         """Tell how far the attempt is, in its own unit; total is 0 when not known.
 
-        Best effort: reports are sent in batches, and the last one of a job wins. Raises ValueError for negative
-        numbers. Lets other work run, so that a cancel can come in.
+        Best effort: reports are sent in batches, and the last one of a job wins. Raises ValueError for numbers below 0
+        or beyond 64 bits, TypeError for what is no whole number. Lets other work run, so that a cancel can come in.
         """
         self.progress_sync(current, total, message)
         await asyncio.sleep(0)
 
     def progress_sync(self, current: int, total: int = 0, message: str = "") -> None:
         """Tell the same from a plain function, on any thread; never waits."""
-        if current < 0 or total < 0:
-            raise ValueError("progress is not negative")
-        text = cut_end(message, MAX_PROGRESS_MESSAGE_BYTES)
-        self._report(ProgressReport(lease=self._lease, current=current, total=total, message=text))
+        report = ProgressReport(
+            lease=self._lease,
+            current=_counted(current),
+            total=_counted(total),
+            message=cut_end(message, MAX_PROGRESS_MESSAGE_BYTES),
+        )
+        self._report(report)
 
     def _read_payload(self) -> Any:
         if self.content_type.partition(";")[0].strip().lower() != JSON:
@@ -145,6 +150,12 @@ class Job:
             return json.loads(self.payload_bytes, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise JobFailure(f"the payload is not JSON: {error}", type="InvalidPayload", non_retryable=True) from error
+
+
+def _counted(number: int) -> int:
+    if not 0 <= index(number) <= _MAX_PROGRESS:
+        raise ValueError(f"progress lies between 0 and {_MAX_PROGRESS}")
+    return index(number)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -75,7 +75,7 @@ class WorkerRuntime:
         """Work until stopped; once only.
 
         Cancelling it instead leaves its leases to run out. What the source or observe raises, other than
-        SourceUnavailable, comes out in an ExceptionGroup, and a handler's KeyboardInterrupt as it is.
+        SourceUnavailable, comes out in an ExceptionGroup.
         """
         threads = ThreadPoolExecutor(self._options.concurrency, thread_name_prefix=HANDLER_THREADS)
         try:

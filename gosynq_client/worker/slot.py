@@ -104,7 +104,7 @@ class Slot:
     async def _run_here(self, attempt: Attempt, handler: Handler, job: Job) -> Outcome:
         try:
             return outcome_of_answer(await in_context(handler.function(job), copy_context()))  # type: ignore[arg-type]
-        except (KeyboardInterrupt, GeneratorExit):
+        except GeneratorExit:
             raise
         except BaseException as error:
             # A closed ledger means that the cancel is for the slot; else it is an interruption or the handler's own.
@@ -142,8 +142,6 @@ def _call(handler: Handler, job: Job) -> Outcome:
     # Runs in a thread. Everything is judged here: a future cannot carry a StopIteration, for one.
     try:
         return outcome_of_answer(handler.function(job))
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:  # noqa: BLE001 -- a handler's edge; SystemExit would end the thread in silence
         return outcome_of_error(error)
 

@@ -71,7 +71,7 @@ def invalid_result(message: str) -> Failed:
     return _failed_for_good(INVALID_RESULT, message)
 
 
-def cut_end(text: str, max_bytes: int) -> str:
+def cut_end(text: object, max_bytes: int) -> str:
     """Cut text to max_bytes of UTF-8 from its end, and replace what no text column holds: NUL and lone surrogates."""
     data = _storable(text)
     return data.decode() if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore")
@@ -85,8 +85,9 @@ def _cut_middle(text: str, max_bytes: int) -> str:
     return data[:half].decode(errors="ignore") + _CUT + data[-half:].decode(errors="ignore")
 
 
-def _storable(text: str) -> bytes:
-    return text.replace("\x00", "\ufffd").encode(errors="replace")
+def _storable(text: object) -> bytes:
+    # A handler may have put anything where a text belongs.
+    return str(text).replace("\x00", "\ufffd").encode(errors="replace")
 
 
 def _succeeded(answer: dict[object, object]) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from gosynq_client.worker.handlers import Handlers
 from gosynq_client.worker.loading import load_handlers
 from gosynq_client.worker.options import RuntimeOptions
+from gosynq_client.worker.outcomes import Failed
 from gosynq_client.worker.runtime import WorkerRuntime
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
@@ -35,10 +37,13 @@ from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
+    from gosynq_client.worker.observing import AttemptEnded
     from gosynq_server.config import Config
     from gosynq_server.maintenance.loop import Round
     from gosynq_server.rpc.server import RpcServer
     from gosynq_server.store.queues import QueueSample
+
+_log = logging.getLogger(__name__)
 
 EVENT_RETENTION = timedelta(days=7)
 _POLL_INTERVAL = timedelta(seconds=1)
@@ -159,6 +164,12 @@ def compose_pool(
     config: Config, handlers: Handlers, operations: Operations, metrics: Metrics, *, worker_id: str
 ) -> WorkerRuntime:
     """Put the pool together: the workers' runtime over leases of this server's own."""
+
+    def observe(ended: AttemptEnded) -> None:
+        metrics.attempt_ended(ended)
+        if isinstance(ended.outcome, Failed):
+            _log_failure(ended, ended.outcome)
+
     source = LocalLeaseSource(
         operations.database,
         operations.leases,
@@ -176,8 +187,20 @@ def compose_pool(
             poll_interval=_POLL_INTERVAL,
             grace=config.grace,
         ),
-        observe=metrics.attempt_ended,
+        observe=observe,
     )
     operations.here.add(source)
     metrics.count_active_workers_by(lambda: runtime.active)
     return runtime
+
+
+def _log_failure(ended: AttemptEnded, outcome: Failed) -> None:
+    facts = {
+        "job_id": ended.lease.job_id,
+        "queue": ended.lease.queue,
+        "kind": ended.lease.kind,
+        "attempt": ended.lease.attempt,
+        "error_type": outcome.error.type,
+        "error": outcome.error.message,
+    }
+    _log.warning("an attempt failed", extra=facts)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 2.0
+_PING_SECONDS = 3.0
 
 
 async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None = None) -> None:
@@ -156,8 +157,9 @@ class Server:
         while True:
             await asyncio.sleep(_LOOK_EVERY_SECONDS)
             try:
-                await self._database.ping()
-            except GosynqError as error:
+                async with asyncio.timeout(_PING_SECONDS):
+                    await self._database.ping()
+            except (GosynqError, TimeoutError) as error:
                 _log.warning("the database can't be reached", extra={"error": str(error)})
                 await self._rpc.health.set_ready(False)
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -128,14 +129,15 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that is not empty and holds no character below the space."""
+    """A text that is not empty and holds no character below the space; with a pattern, one that matches it whole."""
 
     allowed: str = "a text of one line"
+    pattern: str = ".*"
 
     def read(self, value: object) -> str:
         """Return the text; raise ValueError."""
         text = _text(value)
-        if not text or any(character < " " for character in text):
+        if not text or any(character < " " for character in text) or re.fullmatch(self.pattern, text) is None:
             raise ValueError(value)
         return text
 

@@ -12,7 +12,7 @@ from gosynq_server.config.settings import Means
 
 _PORT = Whole(0, 65535)
 _YEAR = timedelta(days=365)
-_NAME_OF_QUEUE = Text("a queue's name")
+_NAME_OF_QUEUE = Text("a queue's name", pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _HANDLERS = Text("MODULE or MODULE:NAME")
 
 

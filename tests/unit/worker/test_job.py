@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import pytest
 
 from gosynq_client.worker import Job, JobFailure
@@ -51,10 +54,16 @@ async def test_progress_is_reported_from_either_kind_of_handler() -> None:
     ]
 
 
-@pytest.mark.parametrize(("current", "total"), [(-1, 0), (0, -1)])
-def test_negative_progress_is_refused(current: int, total: int) -> None:
-    with pytest.raises(ValueError, match="negative"):
+@pytest.mark.parametrize(("current", "total"), [(-1, 0), (0, -1), (2**63, 0), (0, 2**70)])
+def test_progress_beyond_its_bounds_is_refused(current: int, total: int) -> None:
+    with pytest.raises(ValueError, match="between 0 and"):
         a_job().progress_sync(current, total)
+
+
+@pytest.mark.parametrize("current", [1.5, Decimal(1), "1", None])
+def test_progress_that_is_no_whole_number_is_refused(current: Any) -> None:
+    with pytest.raises(TypeError):
+        a_job().progress_sync(current)
 
 
 def test_a_long_progress_message_is_cut() -> None:

@@ -58,6 +58,7 @@ async def test_a_snooze_puts_the_job_off() -> None:
         LookupError("gone"),
         StopAsyncIteration("gone"),
         SystemExit("gone"),
+        KeyboardInterrupt("gone"),
         asyncio.CancelledError("gone"),
         BaseExceptionGroup("gone", [SystemExit()]),
     ],
@@ -81,7 +82,13 @@ async def test_what_an_async_handler_raises_fails_the_attempt_and_nothing_else(e
 
 @pytest.mark.parametrize(
     "error",
-    [LookupError("gone"), StopIteration("gone"), SystemExit("gone"), asyncio.CancelledError("gone")],
+    [
+        LookupError("gone"),
+        StopIteration("gone"),
+        SystemExit("gone"),
+        KeyboardInterrupt("gone"),
+        asyncio.CancelledError("gone"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 async def test_what_a_plain_handler_raises_fails_the_attempt_and_nothing_else(error: BaseException) -> None:
@@ -95,30 +102,6 @@ async def test_what_a_plain_handler_raises_fails_the_attempt_and_nothing_else(er
     assert isinstance(outcome, Failed)
     assert (outcome.error.type, outcome.error.message) == (type(error).__name__, "gone")
     assert source.outcomes["job-1"] == Succeeded()
-
-
-async def test_a_keyboard_interrupt_in_a_thread_ends_the_worker_with_it() -> None:
-    def handler(job: Job) -> None:
-        raise KeyboardInterrupt
-
-    loop = asyncio.new_event_loop()
-    runtime = WorkerRuntime(MemorySource([a_lease()]), only(handler))
-    with pytest.raises(KeyboardInterrupt):
-        await asyncio.to_thread(_run_and_clear, loop, runtime)
-
-
-def test_a_keyboard_interrupt_in_an_async_handler_ends_the_worker_with_it() -> None:
-    async def handler(job: Job) -> None:
-        raise KeyboardInterrupt
-
-    runtime = WorkerRuntime(MemorySource([a_lease()]), only(handler))
-    with pytest.raises(KeyboardInterrupt):
-        _run_and_clear(asyncio.new_event_loop(), runtime)
-
-
-def _run_and_clear(loop: asyncio.AbstractEventLoop, runtime: WorkerRuntime) -> None:
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(runtime.run())
 
 
 @in_virtual_time

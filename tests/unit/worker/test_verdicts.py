@@ -153,3 +153,11 @@ def test_a_cut_text_is_storable_and_within_its_limit(text: str, limit: int) -> N
 def test_a_time_out_tells_the_limit() -> None:
     error = AttemptError(type="AttemptTimeout", message="the attempt took longer than 1.5 s")
     assert timed_out(timedelta(seconds=1.5), None) == Failed(error=error, timed_out=True)
+
+
+def test_what_is_no_text_where_a_text_belongs_is_told_as_one() -> None:
+    failure = JobFailure(None, type=5)  # type: ignore[arg-type]  # a handler's mistake
+    assert outcome_of_error(failure).error.type == "5"
+    discarded = outcome_of_answer(Discard(7))  # type: ignore[arg-type]  # a handler's mistake
+    assert isinstance(discarded, Failed)
+    assert discarded.error.message == "7"
