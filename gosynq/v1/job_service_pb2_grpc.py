@@ -138,6 +138,7 @@ class JobServiceServicer(object):
     def BatchEnqueueJobs(self, request, context):
         """Adds up to 1000 jobs in one transaction: all of them or none. The results
         stand in the order of the request. A job found by its key counts as added.
+        Two specs of one call that differ under one key: INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

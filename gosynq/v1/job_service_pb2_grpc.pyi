@@ -56,6 +56,7 @@ class JobServiceStub:
     BatchEnqueueJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.BatchEnqueueJobsRequest, _job_service_pb2.BatchEnqueueJobsResponse]
     """Adds up to 1000 jobs in one transaction: all of them or none. The results
     stand in the order of the request. A job found by its key counts as added.
+    Two specs of one call that differ under one key: INVALID_ARGUMENT.
     """
     StreamEnqueueJobs: _grpc.StreamStreamMultiCallable[_job_service_pb2.StreamEnqueueJobsRequest, _job_service_pb2.StreamEnqueueJobsResponse]
     """Adds jobs as they come, for producers of many: batch as you can, since a
@@ -149,6 +150,7 @@ class JobServiceAsyncStub(JobServiceStub):
     BatchEnqueueJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.BatchEnqueueJobsRequest, _job_service_pb2.BatchEnqueueJobsResponse]  # type: ignore[assignment]
     """Adds up to 1000 jobs in one transaction: all of them or none. The results
     stand in the order of the request. A job found by its key counts as added.
+    Two specs of one call that differ under one key: INVALID_ARGUMENT.
     """
     StreamEnqueueJobs: _aio.StreamStreamMultiCallable[_job_service_pb2.StreamEnqueueJobsRequest, _job_service_pb2.StreamEnqueueJobsResponse]  # type: ignore[assignment]
     """Adds jobs as they come, for producers of many: batch as you can, since a
@@ -251,6 +253,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_job_service_pb2.BatchEnqueueJobsResponse, _abc.Awaitable[_job_service_pb2.BatchEnqueueJobsResponse]]:
         """Adds up to 1000 jobs in one transaction: all of them or none. The results
         stand in the order of the request. A job found by its key counts as added.
+        Two specs of one call that differ under one key: INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gosynq_server.domain.errors import GosynqError
+from gosynq_server.domain.errors import FieldViolation, GosynqError, ValidationFailed
 from gosynq_server.domain.job import JobId, JobSpec
 from gosynq_server.service.adding import Enqueued, QueueAdder, fresh_job, new_job
 from gosynq_server.service.group_commit import GroupCommit
@@ -54,6 +54,7 @@ class Enqueuer:
         """Add jobs in one transaction, all or none, answered in order; raises the first refusal."""
         prepared = [(await self._queue_of(spec), spec) for spec in specs]
         accepted = [(queue, new_job(spec, queue)) for queue, spec in prepared]
+        _refuse_clashing_keys(accepted)
         answers: dict[JobId, Enqueued] = {}
         async with self._database.transaction() as transaction:
             for queue, group in _by_queue(accepted):
@@ -110,6 +111,18 @@ def _by_queue(accepted: Iterable[tuple[Queue, NewJob]]) -> Iterator[tuple[Queue,
     for queue, new in accepted:
         groups.setdefault(queue.name, (queue, []))[1].append(new)
     yield from (groups[name] for name in sorted(groups))
+
+
+def _refuse_clashing_keys(accepted: Sequence[tuple[Queue, NewJob]]) -> None:
+    """Raise ValidationFailed where two specs of one batch share a key and differ: neither is there to be named yet."""
+    seen: dict[tuple[str, str], tuple[int, bytes | None]] = {}
+    for place, (queue, new) in enumerate(accepted):
+        if not new.spec.idempotency_key:
+            continue
+        first, fingerprint = seen.setdefault((queue.name, new.spec.idempotency_key), (place, new.fingerprint))
+        if fingerprint != new.fingerprint:
+            description = f"is that of jobs[{first}], which has another spec"
+            raise ValidationFailed((FieldViolation(field=f"jobs[{place}].idempotency_key", description=description),))
 
 
 def _or_raise(answer: Enqueued | GosynqError) -> Enqueued:

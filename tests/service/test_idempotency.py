@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from gosynq_client.worker.outcomes import Succeeded
-from gosynq_server.domain.errors import IdempotencyKeyReused
+from gosynq_server.domain.errors import IdempotencyKeyReused, ValidationFailed
 from gosynq_server.domain.fingerprint import fingerprint
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import JobSpec, JobStatus
@@ -74,7 +74,7 @@ async def test_the_same_key_twice_in_a_batch_makes_one_job(house: House) -> None
 
 
 async def test_the_same_key_with_two_specs_in_a_batch_refuses_the_batch(house: House) -> None:
-    with pytest.raises(IdempotencyKeyReused):
+    with pytest.raises(ValidationFailed, match=r"^jobs\[1\]\.idempotency_key: is that of jobs\[0\]"):
         await house.enqueuer.enqueue_all([KEYED, OTHER])
 
     assert await house.sql.fetchval("SELECT count(*) FROM gosynq.jobs") == 0
