@@ -100,7 +100,7 @@ class Server:
                 serving = group.create_task(self._go_ready(group, addresses, on_ready))
                 await stopping.wait()
                 serving.cancel()
-                await self._stop((rest, metrics))
+                await self._stop(rest, metrics)
 
     def _compose_pool(self, handlers: Handlers) -> WorkerRuntime:
         return compose_pool(self._config, handlers, self._operations, self._metrics, worker_id=self._server_id)
@@ -165,7 +165,7 @@ class Server:
             else:
                 await self._rpc.health.set_ready(True)
 
-    async def _stop(self, webs: tuple[WebServer, ...]) -> None:
+    async def _stop(self, rest: WebServer, metrics: WebServer) -> None:
         """Take no more, give what runs its grace, settle, close."""
         _log.info("gosynq stops", extra={"server_id": self._server_id})
         if self._config.ready_file is not None:
@@ -176,13 +176,13 @@ class Server:
         async with asyncio.TaskGroup() as ending:
             if self._pool is not None:
                 self._pool.stop()
-            for web in webs:
-                web.stop()
+            rest.stop()
             ending.create_task(self._rpc.stop(self._config.grace))
             if self._pool_run is not None:
                 await asyncio.wait([self._pool_run])
         for task in self._background:
             task.cancel()
+        metrics.stop()
         await self._probes.stop()
 
     def _run(self, group: asyncio.TaskGroup, part: Coroutine[None, None, None]) -> None:
