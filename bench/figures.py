@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import processes, tables
 
@@ -22,11 +22,11 @@ _DRAIN_DEADLINE_SECONDS = 300.0
 def unary(in_flight: int) -> dict[str, float]:
     """EnqueueJob with so many calls in flight, beside an RPC here that asks no database, and one of a bare server."""
     with processes.data_dir() as folder:
-        with processes.nothing_server(folder) as target:
-            nothing = processes.load(target, "unary", in_flight, _UNARY_SECONDS)
+        with processes.nothing_server(folder) as bare:
+            nothing = _load_unary(bare, "unary", in_flight)
         with processes.server(folder) as addresses:
-            idle = processes.load(addresses["grpc"], "info", in_flight, _UNARY_SECONDS)
-            ours = processes.load(addresses["grpc"], "unary", in_flight, _UNARY_SECONDS)
+            idle = _load_unary(addresses, "info", in_flight)
+            ours = _load_unary(addresses, "unary", in_flight)
     return {
         "enqueue/s": ours["per_second"],
         "info/s": idle["per_second"],
@@ -35,7 +35,18 @@ def unary(in_flight: int) -> dict[str, float]:
         "enqueue / bare": ours["per_second"] / nothing["per_second"],
         "p50 ms": ours["p50_ms"],
         "p99 ms": ours["p99_ms"],
+        "enqueue server us": ours["server_us"],
+        "info server us": idle["server_us"],
+        "bare server us": nothing["server_us"],
     }
+
+
+def _load_unary(server: dict[str, Any], figure: str, in_flight: int) -> dict[str, float]:
+    """Load a server with unary calls, and tell also how much processor time each took it."""
+    before = processes.processor_seconds(server["pid"])
+    measured = processes.load(server["grpc"], figure, in_flight, _UNARY_SECONDS)
+    spent = processes.processor_seconds(server["pid"]) - before
+    return {**measured, "server_us": 1e6 * spent / (measured["per_second"] * _UNARY_SECONDS)}
 
 
 def batch(jobs: int) -> dict[str, float]:
@@ -86,7 +97,7 @@ def backlog(pending: int) -> dict[str, float]:
 
 
 @contextmanager
-def _served(*flags: str) -> Iterator[tuple[Path, dict[str, str]]]:
+def _served(*flags: str) -> Iterator[tuple[Path, dict[str, Any]]]:
     with processes.data_dir() as folder, processes.server(folder, *flags) as addresses:
         yield folder, addresses
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ async def main(ready: Path) -> None:
     job_service_pb2_grpc.add_JobServiceServicer_to_server(nothing, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    await asyncio.to_thread(ready.write_text, json.dumps({"grpc": f"127.0.0.1:{port}"}))
+    await asyncio.to_thread(ready.write_text, json.dumps({"grpc": f"127.0.0.1:{port}", "pid": os.getpid()}))
     await server.wait_for_termination()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,8 @@ def data_dir() -> Iterator[Path]:
 
 
 @contextmanager
-def server(folder: Path, *flags: str) -> Iterator[dict[str, str]]:
-    """Run gosynq up over a folder; give its addresses."""
+def server(folder: Path, *flags: str) -> Iterator[dict[str, Any]]:
+    """Run gosynq up over a folder; give its addresses and process id."""
     ready = folder / "ready.json"
     ports = [flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0")]
     command = [sys.executable, "-m", "gosynq_server", "up", "--data-dir", str(folder / "database")]
@@ -38,11 +39,11 @@ def server(folder: Path, *flags: str) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def nothing_server(folder: Path) -> Iterator[str]:
-    """Run a gRPC server whose EnqueueJob does nothing; give its address."""
+def nothing_server(folder: Path) -> Iterator[dict[str, Any]]:
+    """Run a gRPC server whose EnqueueJob does nothing; give its address and process id."""
     ready = folder / "nothing.json"
     with _process([sys.executable, "-m", "bench.nothing", str(ready)]) as process:
-        yield _await_file(ready, process)["grpc"]
+        yield _await_file(ready, process)
 
 
 def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
@@ -65,11 +66,18 @@ def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(_STOP_SECONDS)
 
 
-def _await_file(path: Path, process: subprocess.Popen[bytes]) -> dict[str, str]:
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process, all its threads, has taken so far; Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11], fields[12]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def _await_file(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
     end = time.monotonic() + _START_SECONDS
     while not path.exists():
         if process.poll() is not None or time.monotonic() > end:
             raise RuntimeError(f"the server did not start: exit status {process.poll()}")
         time.sleep(0.02)
-    told: dict[str, str] = json.loads(path.read_text())
+    told: dict[str, Any] = json.loads(path.read_text())
     return told
