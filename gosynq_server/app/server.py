@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from gosynq_server.app.parts import (
 from gosynq_server.app.schema import ensure_schema
 from gosynq_server.app.web import WebServer
 from gosynq_server.domain.errors import GosynqError
-from gosynq_server.embedded import EmbeddedPostgres, default_data_dir
+from gosynq_server.embedded import given_or_embedded
 from gosynq_server.maintenance.loop import repeat, run_through
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.readiness import Addresses, remove_ready_file, write_ready_file
@@ -34,7 +34,7 @@ from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from gosynq_client.worker.handlers import Handlers
     from gosynq_client.worker.runtime import WorkerRuntime
@@ -55,7 +55,10 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
     handlers = load_all_handlers(config)
     stopping = asyncio.Event()
     with _set_by_signals(stopping):
-        async with _database_url(config) as dsn, Database(dsn, pool_size=config.pool_size) as database:
+        async with (
+            given_or_embedded(config.database_url, config.data_dir) as dsn,
+            Database(dsn, pool_size=config.pool_size) as database,
+        ):
             await Server(config, database, handlers).run(stopping, on_ready=on_ready)
 
 
@@ -208,21 +211,6 @@ def _reachable(host: str) -> str:
     """Return an address of this machine by which a server bound on a host is reached."""
     wildcards = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is bound, not a binding
     return wildcards.get(host, f"[{host}]" if ":" in host else host)
-
-
-@asynccontextmanager
-async def _database_url(config: Config) -> AsyncIterator[str]:
-    if config.database_url is not None:
-        yield config.database_url
-        return
-    embedded = EmbeddedPostgres(data_dir=config.data_dir or default_data_dir())
-    dsn = await embedded.start()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(embedded.run())
-        try:
-            yield dsn
-        finally:
-            await embedded.stop()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -16,25 +15,10 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def database(config: Config) -> AsyncIterator[str]:
     """Give the database's URL; without one configured the embedded database runs for the block."""
-    if config.database_url is not None:
-        yield config.database_url
-        return
-    from gosynq_server.embedded import (  # noqa: PLC0415 - --help shall not wait for the server
-        EmbeddedPostgres,
-        default_data_dir,
-    )
+    from gosynq_server.embedded import given_or_embedded  # noqa: PLC0415 - --help shall not wait for the server
 
-    embedded = EmbeddedPostgres(data_dir=config.data_dir or default_data_dir())
-    url = await embedded.start()
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(embedded.run())
-            try:
-                yield url
-            finally:
-                await embedded.stop()
-    finally:
-        await embedded.stop()
+    async with given_or_embedded(config.database_url, config.data_dir) as url:
+        yield url
 
 
 @asynccontextmanager
