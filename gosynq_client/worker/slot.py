@@ -104,11 +104,8 @@ class Slot:
     async def _run_here(self, attempt: Attempt, handler: Handler, job: Job) -> Outcome:
         try:
             return outcome_of_answer(await in_context(handler.function(job), copy_context()))  # type: ignore[arg-type]
-        except GeneratorExit:
-            raise
         except BaseException as error:
-            # A closed ledger means that the cancel is for the slot; else it is an interruption or the handler's own.
-            if self._ledger.closed and isinstance(error, asyncio.CancelledError):
+            if self._is_for_slot(error, attempt.task):
                 raise
             interrupted = attempt.interruption is not Interruption.NONE
             return attempt.broken_off(error) if interrupted else outcome_of_error(error)
@@ -126,6 +123,13 @@ class Slot:
                     self._ledger.abandon(attempt, attempt.broken_off())
                 logger.warning("thread interrupted, it keeps its slot until it ends", extra=facts(attempt.lease))
         return call.result()
+
+    def _is_for_slot(self, error: BaseException, task: asyncio.Task[None]) -> bool:
+        # A closed ledger means that a cancel is for the slot; else it is an interruption or the handler's own. Python
+        # closes a coroutine from outside of its task; within it a GeneratorExit is the handler's own as well.
+        if isinstance(error, GeneratorExit):
+            return asyncio.current_task(task.get_loop()) is not task
+        return self._ledger.closed and isinstance(error, asyncio.CancelledError)
 
     async def _take_back_cancels(self, task: asyncio.Task[None]) -> None:
         # Cancels that the handler swallowed, asked for itself, or ended before it could feel.

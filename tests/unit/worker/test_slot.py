@@ -59,6 +59,7 @@ async def test_a_snooze_puts_the_job_off() -> None:
         StopAsyncIteration("gone"),
         SystemExit("gone"),
         KeyboardInterrupt("gone"),
+        GeneratorExit("gone"),
         asyncio.CancelledError("gone"),
         BaseExceptionGroup("gone", [SystemExit()]),
     ],
@@ -80,6 +81,26 @@ async def test_what_an_async_handler_raises_fails_the_attempt_and_nothing_else(e
     assert source.outcomes["job-1"] == Succeeded()
 
 
+def test_a_slot_that_is_closed_from_outside_makes_nothing_of_its_attempt() -> None:
+    started = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as threads:
+        loop, ledger = runner.get_loop(), Ledger()
+        ledger.hold([a_lease()])
+        coroutine = Slot(ledger, only(handler), threads, lambda report: None).run()
+        task = loop.create_task(coroutine)
+        loop.run_until_complete(started.wait())
+        coroutine.close()
+        assert (ledger.unsettled, len(ledger.held)) == (0, 1)
+        task.cancel()
+        with pytest.raises(RuntimeError, match="already awaited"):
+            loop.run_until_complete(task)
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -87,6 +108,7 @@ async def test_what_an_async_handler_raises_fails_the_attempt_and_nothing_else(e
         StopIteration("gone"),
         SystemExit("gone"),
         KeyboardInterrupt("gone"),
+        GeneratorExit("gone"),
         asyncio.CancelledError("gone"),
     ],
     ids=lambda error: type(error).__name__,
