@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Snooze:
-    """Returned by a handler: run the job again after delay, without counting this attempt."""
+    """Returned by a handler, not raised: run the job again after delay, without counting this attempt."""
 
     delay: timedelta
 
@@ -24,7 +24,7 @@ class Snooze:
 
 @dataclass(frozen=True, slots=True)
 class Discard:
-    """Returned by a handler: the job has failed for good, whatever retries it has left."""
+    """Returned by a handler, not raised: the job has failed for good, whatever retries it has left."""
 
     reason: str
 

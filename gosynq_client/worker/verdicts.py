@@ -18,6 +18,8 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024
 MAX_STACK_TRACE_BYTES: Final = 32 * 1024
 
 _CUT: Final = "\n... cut ...\n"
+# Python's own words for `raise` of a value; Snooze and Discard stay values, since an outcome is one.
+_NOT_RAISABLE: Final = "exceptions must derive from BaseException"
 _DONE: Final = Succeeded()
 
 
@@ -106,6 +108,8 @@ def _message(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 -- a handler's exception is a handler's code
         text = "its message cannot be shown"
+    if text == _NOT_RAISABLE:
+        text += "; Snooze and Discard are returned by a handler, not raised"
     return cut_end(text or type(error).__name__, MAX_MESSAGE_BYTES)
 
 

@@ -99,6 +99,15 @@ def test_an_exception_without_a_message_is_told_by_its_class() -> None:
     assert outcome_of_error(raised(TimeoutError())).error.message == "TimeoutError"
 
 
+@pytest.mark.parametrize("answer", [Snooze(timedelta(minutes=1)), Discard("no such user"), Snooze])
+def test_an_answer_that_is_raised_is_told_to_be_returned(answer: object) -> None:
+    with pytest.raises(TypeError) as caught:
+        raise answer  # type: ignore[misc]  # a handler's mistake
+    assert outcome_of_error(caught.value).error.message.endswith(
+        "Snooze and Discard are returned by a handler, not raised"
+    )
+
+
 def test_an_exception_that_was_never_raised_has_a_trace_of_one_line() -> None:
     assert outcome_of_error(ValueError("x")).error.stack_trace == "ValueError: x\n"
 
