@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from gosynq_client.worker.outcomes import Cancelled, Outcome, Released
-from gosynq_client.worker.verdicts import cut_end, timed_out
+from gosynq_client.worker.verdicts import cut_end, outcome_of_error, timed_out
 
 if TYPE_CHECKING:
     import asyncio
@@ -84,6 +84,10 @@ class Attempt:
         """
         self.job.request_cancel()
         self.task.cancel()
+
+    def outcome_of(self, error: BaseException) -> Outcome:
+        """Judge what came out of the handler; fit for its thread."""
+        return outcome_of_error(error) if self.interruption is Interruption.NONE else self.broken_off(error)
 
     def broken_off(self, error: BaseException | None = None) -> Outcome:
         """Judge an interrupted attempt; error, if any, is what came out of the handler."""

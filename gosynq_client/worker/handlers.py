@@ -39,7 +39,8 @@ class Handlers:
     """A set of handlers, at most one for a kind.
 
     An async handler shares the event loop with all others: one that computes or blocks for long without an await holds
-    up the whole worker, its heartbeats included; make it a plain def, which runs in a thread.
+    up the whole worker, its heartbeats included; make it a plain def, which runs in a thread. Nothing can interrupt a
+    thread: one that works for long has to look at job.cancel_requested, as Job describes.
     """
 
     def __init__(self) -> None:

@@ -26,6 +26,17 @@ _UNREAD: Final = object()
 class Job:
     """One attempt at a job. Readable from any thread.
 
+    A handler that is to stop finds cancel_requested set. In an async one asyncio.CancelledError comes up as well, at
+    its next await. A plain function, in its thread, has to look, between steps of work that takes long:
+
+        for row in rows:
+            if job.cancel_requested:
+                return
+            convert(row)
+
+    Whatever it returns or raises then, the attempt comes to what it was stopped for. Its lease is kept until it does,
+    at most for RuntimeOptions.thread_grace (10 s); then its job is settled without it, and may run anew beside it.
+
     report takes the progress and may be called from any thread.
     """
 
@@ -114,10 +125,7 @@ class Job:
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether to stop: a cancel was asked for, the lease was lost, time is up, or the worker stops.
-
-        A handler in a thread has to look; an async one also gets asyncio.CancelledError at its next await.
-        """
+        """Whether to stop: a cancel was asked for, the lease was lost, time is up, or the worker stops."""
         return self._cancel_requested
 
     def request_cancel(self) -> None:

@@ -42,7 +42,8 @@ class WorkerRuntime:
     belong to the event loop's thread.
 
     A stop has phases: no more leases, and those not begun are given back; a grace for the handlers at work; then they
-    are cancelled, and their jobs given back uncounted; everything is settled; run returns. Two things can hold up the
+    are cancelled, and their jobs given back uncounted, those of handlers that go on after half the settling time;
+    everything is settled; run returns. Two things can hold up the
     last step, and both only after the jobs were given back: a coroutine that swallows every cancellation, which run
     waits for, and a thread that never returns, which the interpreter waits for at its exit.
     """
@@ -97,10 +98,12 @@ class WorkerRuntime:
             self._ledger.cancel(attempt, reason)
 
     def _parts(self, threads: ThreadPoolExecutor) -> list[Part]:
-        slots = [
-            Slot(self._ledger, self._handlers, threads, self._reporter.report) for _ in range(self._options.concurrency)
-        ]
+        slots = [self._slot(threads) for _ in range(self._options.concurrency)]
         return [self._heartbeater.run, self._reporter.run, self._exchanger.watch, *(slot.run for slot in slots)]
+
+    def _slot(self, threads: ThreadPoolExecutor) -> Slot:
+        thread_grace = self._options.thread_grace
+        return Slot(self._ledger, self._handlers, threads, self._reporter.report, thread_grace=thread_grace)
 
     async def _guard(self, part: Part) -> None:
         # A slot tells a cancel that ends it from one that a handler left behind by the ledger being closed. So it is

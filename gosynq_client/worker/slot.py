@@ -13,11 +13,12 @@ from gosynq_client.worker.isolation import in_context
 from gosynq_client.worker.job import Job
 from gosynq_client.worker.observing import facts
 from gosynq_client.worker.outcomes import AttemptError, Failed
-from gosynq_client.worker.verdicts import outcome_of_answer, outcome_of_error
+from gosynq_client.worker.verdicts import outcome_of_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from datetime import timedelta
 
     from gosynq_client.worker.handlers import Handler, Handlers
     from gosynq_client.worker.leases import ProgressReport
@@ -36,6 +37,9 @@ class Slot:
     No job gets a task: the slot's own task is inside the handler, and an interruption cancels that task. What of it
     does not end in the handler the slot takes back, so that it outlives whatever a handler does with cancellation.
 
+    A thread cannot be interrupted, only told: its lease is kept until its function returns or raises. After
+    thread_grace, or when the lease is lost, the thread is left behind and its job settled without it.
+
     Not to be helped: a coroutine that never awaits cannot be interrupted, one that swallows every CancelledError keeps
     its slot, and so does a thread until its function returns.
     """
@@ -46,11 +50,14 @@ class Slot:
         handlers: Handlers,
         threads: Executor,
         report: Callable[[ProgressReport], None],
+        *,
+        thread_grace: timedelta,
     ) -> None:
         self._ledger = ledger
         self._handlers = handlers
         self._threads = threads
         self._report = report
+        self._thread_grace = thread_grace
 
     async def run(self) -> None:
         """Run attempts; a cancel that some handler left behind does no harm."""
@@ -91,7 +98,7 @@ class Slot:
         ledger.active += 1
         run = self._run_in_thread if handler.in_thread else self._run_here
         try:
-            outcome = await run(attempt, handler, job)
+            outcome = await run(attempt, handler)
         finally:
             ledger.active -= 1
             if timer is not None:
@@ -101,28 +108,32 @@ class Slot:
         else:
             ledger.vacate()
 
-    async def _run_here(self, attempt: Attempt, handler: Handler, job: Job) -> Outcome:
+    async def _run_here(self, attempt: Attempt, handler: Handler) -> Outcome:
         try:
-            return outcome_of_answer(await in_context(handler.function(job), copy_context()))  # type: ignore[arg-type]
+            return outcome_of_answer(await in_context(handler.function(attempt.job), copy_context()))  # type: ignore[arg-type]
         except BaseException as error:
             if self._is_for_slot(error, attempt.task):
                 raise
-            interrupted = attempt.interruption is not Interruption.NONE
-            return attempt.broken_off(error) if interrupted else outcome_of_error(error)
+            return attempt.outcome_of(error)
 
-    async def _run_in_thread(self, attempt: Attempt, handler: Handler, job: Job) -> Outcome:
-        call = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, _call, handler, job)
+    async def _run_in_thread(self, attempt: Attempt, handler: Handler) -> Outcome:
+        loop = asyncio.get_running_loop()
+        call = loop.run_in_executor(self._threads, copy_context().run, _call, attempt, handler)
         while not call.done():
             try:
                 await asyncio.wait((call,))
             except asyncio.CancelledError:
                 if self._ledger.closed:
                     raise
-                # A thread cannot be killed: its attempt is over now, its slot is taken until it ends.
-                if attempt.state is AttemptState.RUNNING and attempt.interruption is not Interruption.NONE:
-                    self._ledger.abandon(attempt, attempt.broken_off())
-                logger.warning("thread interrupted, it keeps its slot until it ends", extra=facts(attempt.lease))
+                # The first timer decides; others find the attempt ended.
+                if attempt.interruption is not Interruption.NONE:
+                    loop.call_later(self._thread_grace.total_seconds(), self._leave_behind, attempt)
         return call.result()
+
+    def _leave_behind(self, attempt: Attempt) -> None:
+        if attempt.state is AttemptState.RUNNING:
+            logger.warning("thread goes on though told to stop, job settled without it", extra=facts(attempt.lease))
+            self._ledger.abandon(attempt, attempt.broken_off())
 
     def _is_for_slot(self, error: BaseException, task: asyncio.Task[None]) -> bool:
         # A closed ledger means that a cancel is for the slot; else it is an interruption or the handler's own. Python
@@ -142,12 +153,14 @@ class Slot:
                 raise
 
 
-def _call(handler: Handler, job: Job) -> Outcome:
-    # Runs in a thread. Everything is judged here: a future cannot carry a StopIteration, for one.
+def _call(attempt: Attempt, handler: Handler) -> Outcome:
+    # Runs in a thread. Everything is judged here: a future cannot carry a StopIteration, for one. A function that was
+    # told to stop may return because it was, its work undone: nothing that it returns then is a success.
     try:
-        return outcome_of_answer(handler.function(job))
+        outcome = outcome_of_answer(handler.function(attempt.job))
     except BaseException as error:  # noqa: BLE001 -- a handler's edge; SystemExit would end the thread in silence
-        return outcome_of_error(error)
+        return attempt.outcome_of(error)
+    return outcome if attempt.interruption is Interruption.NONE else attempt.broken_off()
 
 
 def _unknown_kind(attempt: Attempt) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from datetime import timedelta
 from typing import Any
@@ -220,43 +221,106 @@ async def test_a_cancel_that_a_handler_leaves_behind_does_not_end_its_slot() -> 
     assert source.outcomes == {"job-0": Succeeded(), "job-1": Succeeded()}
 
 
-async def test_a_thread_that_is_cancelled_is_over_at_once_and_keeps_its_slot(caplog: pytest.LogCaptureFixture) -> None:
-    started, release, asked = threading.Event(), threading.Event(), threading.Event()
+class Thread:
+    """A plain handler that goes on until it is released, and then does as it is told."""
 
-    def handler(job: Job) -> None:
-        if job.id == "job-0":
-            started.set()
-            release.wait(10)
-            asked.set() if job.cancel_requested else None
+    def __init__(self, *, looks: bool) -> None:
+        self.started, self.released, self.looks = threading.Event(), threading.Event(), looks
 
+    def __call__(self, job: Job) -> dict[str, Any]:
+        self.started.set()
+        self.released.wait(10)
+        if self.looks and job.cancel_requested:
+            raise InterruptedError
+        return {"done": True}
+
+
+async def test_a_thread_that_is_cancelled_keeps_its_lease_until_it_stops_by_itself() -> None:
+    handler = Thread(looks=True)
+    source = MemorySource([a_lease(lease_duration=timedelta(milliseconds=60))])
+    runtime = WorkerRuntime(source, only(handler), ONE_AT_A_TIME)
+    async with running(runtime):
+        await asyncio.to_thread(handler.started.wait, 10)
+        runtime.cancel("job-0", "enough")
+        extended = len(source.extended)
+        await source.until(lambda: len(source.extended) > extended + 1)
+        assert (source.outcomes, runtime.held, runtime.active) == ({}, 1, 1)
+        handler.released.set()
+        await source.until(lambda: source.outcomes)
+    assert source.outcomes == {"job-0": Cancelled(message="enough")}
+
+
+async def test_what_a_thread_returns_after_it_was_told_to_stop_is_no_success() -> None:
+    handler = Thread(looks=False)
     source = MemorySource([a_lease()])
     runtime = WorkerRuntime(source, only(handler), ONE_AT_A_TIME)
     async with running(runtime):
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(handler.started.wait, 10)
+        runtime.cancel("job-0", "")
+        await turns()
+        handler.released.set()
+        await source.until(lambda: source.outcomes)
+    assert source.outcomes == {"job-0": Cancelled()}
+
+
+async def test_a_thread_that_goes_on_beyond_its_grace_is_left_behind_and_keeps_its_slot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    handler = Thread(looks=False)
+    source = MemorySource([a_lease()])
+    runtime = WorkerRuntime(source, only(handler), RuntimeOptions(concurrency=1, thread_grace=timedelta(0)))
+    async with running(runtime):
+        await asyncio.to_thread(handler.started.wait, 10)
         source.push(a_lease(job_id="job-1"))
         runtime.cancel("job-0", "")
         await source.until(lambda: source.outcomes)
         assert source.outcomes == {"job-0": Cancelled()}
         assert (runtime.held, runtime.active, len(source.due)) == (0, 1, 1)
-        release.set()
+        handler.released.set()
         await source.until(lambda: len(source.outcomes) == 2)
-    assert asked.is_set()
-    assert "thread interrupted, it keeps its slot until it ends" in caplog.messages
+    [warning] = caplog.records
+    assert warning.message == "thread goes on though told to stop, job settled without it"
+    assert vars(warning)["job_id"] == "job-0"
 
 
-async def test_a_thread_that_takes_too_long_times_out_at_once() -> None:
-    release = threading.Event()
-
+async def test_a_thread_that_looks_stops_when_its_time_is_up_and_shows_where_it_was() -> None:
     def handler(job: Job) -> None:
-        release.wait(10)
+        while not job.cancel_requested:
+            os.sched_yield()
+        raise InterruptedError
 
     source = MemorySource([a_lease()])
-    async with running(WorkerRuntime(source, only(handler, timedelta(milliseconds=10)))):
+    await run_all(source, only(handler, timedelta(milliseconds=10)))
+    outcome = source.outcomes["job-0"]
+    assert isinstance(outcome, Failed)
+    assert (outcome.timed_out, outcome.error.type) == (True, "AttemptTimeout")
+    assert "raise InterruptedError" in outcome.error.stack_trace
+
+
+async def test_a_thread_that_ignores_its_time_limit_times_out_after_its_grace() -> None:
+    handler = Thread(looks=False)
+    source = MemorySource([a_lease()])
+    options = RuntimeOptions(thread_grace=timedelta(0))
+    async with running(WorkerRuntime(source, only(handler, timedelta(milliseconds=10)), options)):
         await source.until(lambda: source.outcomes)
-        release.set()
+        handler.released.set()
     outcome = source.outcomes["job-0"]
     assert isinstance(outcome, Failed)
     assert outcome.timed_out
+
+
+async def test_a_thread_whose_lease_is_lost_is_left_behind_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    handler = Thread(looks=False)
+    source = MemorySource([a_lease(lease_duration=timedelta(milliseconds=30))])
+    source.lost.add("job-0")
+    runtime = WorkerRuntime(source, only(handler), ONE_AT_A_TIME)
+    async with running(runtime):
+        await asyncio.to_thread(handler.started.wait, 10)
+        await source.until(lambda: source.extended)
+        await turns()
+        assert (runtime.held, runtime.active) == (0, 1)
+        handler.released.set()
+    assert (source.outcomes, caplog.messages) == ({}, ["lease lost, attempt dropped"])
 
 
 async def test_a_stray_cancel_does_not_end_a_thread_s_attempt() -> None:

@@ -18,6 +18,7 @@ from gosynq_client.worker import RuntimeOptions
         {"poll_interval": timedelta(0)},
         {"grace": timedelta(seconds=-1)},
         {"settle_time": timedelta(seconds=-1)},
+        {"thread_grace": timedelta(seconds=-1)},
     ],
     ids=str,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -143,7 +144,8 @@ async def test_a_job_whose_handler_ignores_its_cancellation_is_given_back(caplog
     assert now() == 13
 
 
-async def test_a_thread_that_goes_on_after_the_grace_does_not_hold_up_the_stop() -> None:
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_thread_that_goes_on_after_the_grace_does_not_hold_up_the_stop(cancelled: bool) -> None:
     started, release = threading.Event(), threading.Event()
 
     def handler(job: Job) -> None:
@@ -151,10 +153,15 @@ async def test_a_thread_that_goes_on_after_the_grace_does_not_hold_up_the_stop()
         release.wait(10)
 
     source = MemorySource([a_lease()])
-    options = RuntimeOptions(concurrency=1, grace=timedelta(0))
-    async with running(WorkerRuntime(source, only(handler), options)):
+    options = RuntimeOptions(concurrency=1, grace=timedelta(0), settle_time=timedelta(seconds=0.1))
+    runtime = WorkerRuntime(source, only(handler), options)
+    async with running(runtime):
         await asyncio.to_thread(started.wait, 10)
-    assert source.outcomes == {"job-0": Released()}
+        if cancelled:
+            runtime.cancel("job-0", "enough")
+        stopped_at = time.monotonic()
+    assert source.outcomes == {"job-0": Cancelled(message="enough") if cancelled else Released()}
+    assert 0.05 <= time.monotonic() - stopped_at < options.thread_grace.total_seconds()
     release.set()
 
 

@@ -91,7 +91,7 @@ def test_a_slot_that_is_closed_from_outside_makes_nothing_of_its_attempt() -> No
     with asyncio.Runner() as runner, ThreadPoolExecutor(1) as threads:
         loop, ledger = runner.get_loop(), Ledger()
         ledger.hold([a_lease()])
-        coroutine = Slot(ledger, only(handler), threads, lambda report: None).run()
+        coroutine = Slot(ledger, only(handler), threads, lambda report: None, thread_grace=timedelta(0)).run()
         task = loop.create_task(coroutine)
         loop.run_until_complete(started.wait())
         coroutine.close()
@@ -198,7 +198,9 @@ async def test_handlers_that_never_wait_leave_the_event_loop_its_turns() -> None
     ledger = Ledger()
     ledger.hold(leases(2))
     with ThreadPoolExecutor(1) as threads:
-        slot = asyncio.create_task(Slot(ledger, only(handler), threads, lambda report: None).run())
+        slot = asyncio.create_task(
+            Slot(ledger, only(handler), threads, lambda report: None, thread_grace=timedelta(0)).run()
+        )
         while ledger.ended < 2:
             await ledger.changed.wait()
             ledger.changed.clear()
