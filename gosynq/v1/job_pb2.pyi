@@ -371,8 +371,9 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def attempt_timeout(self) -> _duration_pb2.Duration:
-        """The longest one attempt may take however often its lease is extended.
-        Unset: no limit.
+        """The longest one attempt may take however often its lease is extended. Then
+        its worker stops it, and its lease holds for 15 s more at most, in which it
+        can come to its end. Unset: no limit.
         """
 
     @_builtins.property

@@ -139,7 +139,9 @@ class Lease(_message.Message):
 
     @_builtins.property
     def attempt_deadline(self) -> _timestamp_pb2.Timestamp:
-        """When the attempt is ended in any case; unset when there is no limit."""
+        """When the attempt is to be stopped; its lease ends 15 s later at the latest.
+        Unset when there is no limit.
+        """
 
     def __init__(
         self,

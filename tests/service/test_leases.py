@@ -209,14 +209,16 @@ async def test_a_heartbeat_extends_by_the_lease_duration_and_saves_the_lease(hou
     assert HOUR - 10 * SECOND < expires_in <= HOUR
 
 
-async def test_a_heartbeat_never_goes_beyond_the_attempts_deadline(house: House) -> None:
+@pytest.mark.parametrize("extended", [False, True])
+async def test_a_lease_lasts_fifteen_seconds_beyond_the_attempts_deadline_at_most(house: House, extended: bool) -> None:
     lease = await house.started(lease_duration=HOUR, attempt_timeout=10 * SECOND)
 
-    await house.leases.extend([lease])
+    await house.leases.extend([lease] if extended else [])
 
     row = await house.sql.fetchrow("SELECT lease_expires_at, leased_at, attempt_deadline FROM gosynq.running")
     assert row is not None
-    assert row["lease_expires_at"] == row["attempt_deadline"] == row["leased_at"] + 10 * SECOND
+    assert row["attempt_deadline"] == row["leased_at"] + 10 * SECOND
+    assert row["lease_expires_at"] == row["leased_at"] + 25 * SECOND
 
 
 async def test_heartbeats_of_many_queues_tell_which_leases_are_lost(house: House) -> None:

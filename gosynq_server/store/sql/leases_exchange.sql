@@ -1,7 +1,7 @@
 -- Completes jobs of one queue under their leases, and leases the next due ones of it, in one round trip.
 -- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 the
 -- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds, $8 how many at most,
--- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out.
+-- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out, beyond which a lease lasts 15 seconds at most.
 -- Locks: the rows that it moves. The next jobs are locked first and in order, and deleted by their place (ctid), which
 -- cannot change while they are locked. The array is made once; a joined subquery with LIMIT and SKIP LOCKED could be run
 -- again for each outer row and lease far more than it was asked for.
@@ -60,7 +60,7 @@ leased AS (
         taken.schedule_id, taken.retry_policy, taken.labels, taken.headers, taken.content_type, taken.payload,
         $9, statement_timestamp(),
         statement_timestamp() + least(
-            coalesce(lease_duration, $10::interval), coalesce(attempt_timeout, $11::interval)
+            coalesce(lease_duration, $10::interval), coalesce(attempt_timeout, $11::interval) + interval '15 seconds'
         ),
         statement_timestamp() + coalesce(attempt_timeout, $11::interval)
     FROM taken

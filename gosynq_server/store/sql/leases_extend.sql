@@ -1,4 +1,5 @@
--- Extends leases of one queue from now, none beyond its attempt's deadline. A lease that is gone gives no row.
+-- Extends leases of one queue from now, none beyond 15 seconds after its attempt's deadline, in which a worker can bring
+-- the attempt to its end. A lease that is gone gives no row.
 -- $1 queue; $2 job ids; $3 lease sequences; $4 the queue's lease duration. Locks: the rows, in the order of the ids, in
 -- which results end leases too: of two that meet, one waits and neither stands in the other's way.
 WITH held AS MATERIALIZED (
@@ -12,7 +13,7 @@ WITH held AS MATERIALIZED (
 )
 UPDATE gosynq.running AS job
 SET lease_expires_at = least(
-    statement_timestamp() + coalesce(job.lease_duration, $4::interval), job.attempt_deadline
+    statement_timestamp() + coalesce(job.lease_duration, $4::interval), job.attempt_deadline + interval '15 seconds'
 )
 FROM held
 WHERE job.queue = $1 AND job.id = held.id AND job.lease_seq = held.lease_seq
