@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gosynq_client.worker.heartbeater import Heartbeater
     from gosynq_client.worker.ledger import Ledger
     from gosynq_client.worker.options import RuntimeOptions
+    from gosynq_client.worker.outcomes import Outcome
     from gosynq_client.worker.source import LeaseSource
 
 logger = logging.getLogger(__name__)
@@ -101,9 +102,9 @@ class Exchanger:
             return
         self._failures = 0
         self._trips.append(Trip(ended=ended, started_at=started_at, answered_at=monotonic()))
-        ledger.settled()
+        ledger.settled(answer, instead=_instead(answer.refusals, results))
         for refusal in answer.refusals:
-            self._refused(refusal, results)
+            _tell(refusal)
         if answer.leases:
             self._maybe_due = self._maybe_due or len(answer.leases) >= wanted
             self._heartbeater.expect(answer.leases)
@@ -125,26 +126,32 @@ class Exchanger:
             async with asyncio.timeout(delay):
                 await stopping.wait()
 
-    def _refused(self, refusal: Refusal, results: Sequence[Result]) -> None:
-        extra = {**facts(refusal.lease), "reason": refusal.message}
-        match refusal.reason:
-            case RefusalReason.ALREADY_APPLIED:
-                logger.debug("result was applied before", extra=extra)
-            case RefusalReason.LEASE_LOST:
-                logger.warning("result refused, lease lost", extra=extra)
-            case RefusalReason.INVALID:
-                logger.warning("result refused, not well formed", extra=extra)
-                self._settle_instead(refusal, results)
-            case _:
-                assert_never(refusal.reason)
 
-    def _settle_instead(self, refusal: Refusal, results: Sequence[Result]) -> None:
-        """Fail the job in place of a result that cannot be recorded: its lease goes on, and would run out and repeat.
+def _tell(refusal: Refusal) -> None:
+    extra = {**facts(refusal.lease), "reason": refusal.message}
+    match refusal.reason:
+        case RefusalReason.ALREADY_APPLIED:
+            logger.debug("result was applied before", extra=extra)
+        case RefusalReason.LEASE_LOST:
+            logger.warning("result refused, lease lost", extra=extra)
+        case RefusalReason.INVALID:
+            logger.warning("result refused, not well formed", extra=extra)
+        case _:
+            assert_never(refusal.reason)
 
-        If that is refused too there is nothing left to say.
-        """
-        for result in results:
-            outcome = result.outcome
-            is_last_word = isinstance(outcome, Failed) and outcome.error.type == INVALID_RESULT
-            if result.lease.job_id == refusal.lease.job_id and not is_last_word:
-                self._ledger.settle(Result(lease=result.lease, outcome=invalid_result(refusal.message)))
+
+def _instead(refusals: Sequence[Refusal], results: Sequence[Result]) -> list[Result]:
+    """Fail jobs in place of results that cannot be recorded: their leases go on, and would run out and repeat.
+
+    If that is refused too there is nothing left to say.
+    """
+    invalid = {refusal.lease.job_id: refusal.message for refusal in refusals if refusal.reason is RefusalReason.INVALID}
+    return [
+        Result(lease=result.lease, outcome=invalid_result(invalid[result.lease.job_id]))
+        for result in results
+        if result.lease.job_id in invalid and not _is_last_word(result.outcome)
+    ]
+
+
+def _is_last_word(outcome: Outcome) -> bool:
+    return isinstance(outcome, Failed) and outcome.error.type == INVALID_RESULT

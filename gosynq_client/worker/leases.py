@@ -83,10 +83,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """New leases, and the refused ones among the offered results; an applied result is not listed."""
+    """New leases, and the refused ones among the offered results; an applied result is not listed.
+
+    replaced: what the source made of offered results that it could not apply as they were.
+    """
 
     leases: Sequence[Lease] = ()
     refusals: Sequence[Refusal] = ()
+    replaced: Sequence[Result] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

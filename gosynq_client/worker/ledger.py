@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from gosynq_client.worker.attempt import Attempt, AttemptState, Interruption
 from gosynq_client.worker.leases import Result
-from gosynq_client.worker.observing import AttemptEnded, attempt_ended, facts
+from gosynq_client.worker.observing import Observer, facts
 from gosynq_client.worker.outcomes import Released
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from gosynq_client.worker.leases import Lease
+    from gosynq_client.worker.leases import Exchange, Lease
+    from gosynq_client.worker.observing import AttemptEnded
     from gosynq_client.worker.outcomes import Outcome
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ class Ledger:
         self.stopping = asyncio.Event()
         self.closed = False
         self.changed = asyncio.Event()
-        self._observe = observe
+        self._observer = Observer(observe) if observe is not None else None
         self._buffer: deque[Attempt] = deque()
         self._results: list[Result] = []
         self._offered: Sequence[Result] = ()
@@ -127,8 +128,8 @@ class Ledger:
         if outcome is not None:
             self._results.append(Result(lease=attempt.lease, outcome=outcome))
         self.changed.set()
-        if started and self._observe is not None:
-            self._observe(attempt_ended(attempt, outcome))
+        if started and self._observer is not None:
+            self._observer.ended(attempt, outcome)
 
     def abandon(self, attempt: Attempt, outcome: Outcome | None) -> None:
         """End a running attempt while its handler goes on, which keeps its slot until it vacates it."""
@@ -174,17 +175,15 @@ class Ledger:
 
     # From the slots to the source.
 
-    def settle(self, result: Result) -> None:
-        """Put one more result among those to be offered."""
-        self._results.append(result)
-        self.changed.set()
-
     def offer(self) -> Sequence[Result]:
         """Return all results to be settled; they are kept until `settled`."""
         self._offered = (*self._offered, *self._results)
         self._results = []
         return self._offered
 
-    def settled(self) -> None:
-        """Forget what was offered: the source has it."""
-        self._offered = ()
+    def settled(self, answer: Exchange, *, instead: Sequence[Result] = ()) -> None:
+        """Forget what was offered: the source has it, or wants another result instead."""
+        offered, self._offered = self._offered, ()
+        self._results += instead
+        if self._observer is not None:
+            self._observer.settled(offered, answer, instead=instead)

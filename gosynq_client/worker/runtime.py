@@ -38,8 +38,8 @@ HANDLER_THREADS = "gosynq-handler"
 class WorkerRuntime:
     """Runs handlers on leases from a source, until it is stopped.
 
-    observe is called once for every attempt that was started, on the event loop, and must not raise. All methods
-    belong to the event loop's thread.
+    observe is called once for every attempt that was started, on the event loop, when its result is recorded or its
+    lease is known to be lost, and must not raise. All methods belong to the event loop's thread.
 
     A stop has phases: no more leases, and those not begun are given back; a grace for the handlers at work; then they
     are cancelled, and their jobs given back uncounted, those of handlers that go on after half the settling time;

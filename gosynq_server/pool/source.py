@@ -64,16 +64,19 @@ class LocalLeaseSource(Deaf):
     async def exchange(self, results: Sequence[Result], wanted: int) -> Exchange:
         """Settle results and lease up to wanted jobs; raises SourceUnavailable, and keeps what was leased by then."""
         refusals: list[Refusal] = []
+        replaced: list[Result] = []
         try:
             left = len(self._promising)
             for queue, group in self._with_results(results).items():
                 share = -(-(wanted - len(self._granted)) // max(left, 1))
-                refusals += await self._exchange_queue(queue, group, share)
+                exchanged = await self._exchange_queue(queue, group, share)
+                refusals += exchanged.refusals
+                replaced += exchanged.replaced
                 left -= 1
         except GosynqError as error:
             raise SourceUnavailable from error
         granted, self._granted = self._granted, []
-        return Exchange(leases=granted, refusals=refusals)
+        return Exchange(leases=granted, refusals=refusals, replaced=replaced)
 
     async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
         """Extend leases; raises SourceUnavailable."""
@@ -107,11 +110,11 @@ class LocalLeaseSource(Deaf):
             groups[result.lease.queue].append(result)
         return groups
 
-    async def _exchange_queue(self, queue: str, results: Sequence[Result], share: int) -> Sequence[Refusal]:
+    async def _exchange_queue(self, queue: str, results: Sequence[Result], share: int) -> Exchange:
         promising = queue in self._promising
         share = max(share, 0) if promising else 0
         if not results and not share:
-            return ()
+            return Exchange()
         self._promising.pop(queue, None)  # before the call: a wake-up during it must not be lost
         try:
             exchanged = await self._leases.exchange(
@@ -124,4 +127,4 @@ class LocalLeaseSource(Deaf):
         self._granted += exchanged.leases
         if promising and len(exchanged.leases) >= share:
             self._promising[queue] = None
-        return exchanged.refusals
+        return exchanged

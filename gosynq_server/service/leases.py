@@ -50,7 +50,8 @@ class Leases:
     ) -> Exchange:
         """Settle results of one queue and lease its next jobs; successes and new leases share one round trip."""
         settings = await self._queues.get(queue)
-        checked = [_checked(result, settings) for result in sorted(results, key=lambda result: _key(result.lease))]
+        offered = sorted(results, key=lambda result: _key(result.lease))
+        checked = [_checked(result, settings) for result in offered]
         good = [result for result in checked if isinstance(result.outcome, Succeeded)]
         bad = [result for result in checked if not isinstance(result.outcome, Succeeded)]
         refusals = await self._settle(settings, bad)
@@ -60,7 +61,8 @@ class Leases:
         )
         self._wakeups.jobs_finished([JobId(result.lease.job_id) for result in good if _key(result.lease) not in missed])
         refusals += await self._refusals(queue, [result.lease for result in good if _key(result.lease) in missed])
-        return Exchange(leases=granted, refusals=refusals)
+        replaced = [made for result, made in zip(offered, checked, strict=True) if made is not result]
+        return Exchange(leases=granted, refusals=refusals, replaced=replaced)
 
     async def extend(self, held: Sequence[Lease]) -> list[Extension]:
         """Extend leases from now, one statement for each queue; a lost one is a value."""

@@ -58,7 +58,7 @@ def _queues(exchange: Exchange) -> list[str]:
 async def test_nothing_is_leased_before_anything_is_heard_of(house: House) -> None:
     await _fill(house, q=1)
 
-    assert await _source(house).exchange([], 5) == Exchange(leases=[], refusals=[])
+    assert await _source(house).exchange([], 5) == Exchange(leases=[], refusals=[], replaced=[])
 
 
 async def test_a_queue_that_was_heard_of_is_leased_from(house: House) -> None:
@@ -111,7 +111,7 @@ async def test_results_of_any_queue_are_settled_even_when_nothing_is_wanted(hous
 
     exchange = await source.exchange([Result(lease=lease, outcome=Succeeded()) for lease in held], 0)
 
-    assert exchange == Exchange(leases=[], refusals=[])
+    assert exchange == Exchange(leases=[], refusals=[], replaced=[])
     assert [await house.stage(lease.job_id) for lease in held] == ["finished"] * 3
 
 

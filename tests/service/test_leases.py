@@ -97,7 +97,7 @@ async def test_a_paused_queue_leases_nothing_and_still_takes_results(house: Hous
 
     answer = await house.exchange(Result(lease=lease, outcome=Succeeded()), wanted=1)
 
-    assert answer == Exchange(leases=[], refusals=[])
+    assert answer == Exchange(leases=[], refusals=[], replaced=[])
     assert await house.stage(lease.job_id) == "finished"
 
 

@@ -83,10 +83,10 @@ async def test_nothing_is_extended_while_nothing_is_held() -> None:
 async def test_leases_in_the_buffer_and_with_unsettled_results_are_extended_too() -> None:
     source, ledger = MemorySource(), Ledger()
     heartbeater = Heartbeater(source, ledger)
-    ledger.hold(leases(2))
-    ledger.settle(Result(lease=a_lease(job_id="ended"), outcome=Succeeded()))
+    ledger.hold([*leases(2), a_lease(job_id="ended"), a_lease(job_id="ended since")])
+    ledger.end(ledger.held["ended"], Succeeded())
     ledger.offer()
-    ledger.settle(Result(lease=a_lease(job_id="ended since"), outcome=Succeeded()))
+    ledger.end(ledger.held["ended since"], Succeeded())
     heartbeater.expect(leases(2))
     beating = asyncio.create_task(heartbeater.run())
     await source.until(lambda: source.extended)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from gosynq_client.worker.attempt import AttemptState
-from gosynq_client.worker.leases import Result
+from gosynq_client.worker.leases import Exchange, Result
 from gosynq_client.worker.ledger import Ledger
 from gosynq_client.worker.outcomes import Cancelled, Released, Succeeded
 from tests.unit.worker.memory_source import a_lease, leases, turns
@@ -60,12 +60,13 @@ def test_a_stop_gives_back_what_has_not_begun() -> None:
 
 def test_offered_results_are_kept_until_they_are_settled() -> None:
     ledger = Ledger()
+    ledger.hold(leases(2))
     first, second = (Result(lease=lease, outcome=Succeeded()) for lease in leases(2))
-    ledger.settle(first)
+    ledger.end(ledger.held["job-0"], Succeeded())
     assert ledger.offer() == (first,)
-    ledger.settle(second)
+    ledger.end(ledger.held["job-1"], Succeeded())
     assert (ledger.offer(), ledger.unsettled) == ((first, second), 2)
-    ledger.settled()
+    ledger.settled(Exchange())
     assert (ledger.offer(), ledger.unsettled) == ((), 0)
 
 
