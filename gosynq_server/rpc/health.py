@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio
 
@@ -13,6 +12,8 @@ from gosynq_server.domain.errors import ServerDraining
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import grpc
 
 LIVENESS, READINESS, OVERALL = "liveness", "readiness", ""
 

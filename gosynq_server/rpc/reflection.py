@@ -11,11 +11,13 @@ from grpc_reflection.v1alpha.reflection import aio
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gosynq_server.rpc.handler_table import HandlerTable
+
 V1 = "grpc.reflection.v1.ServerReflection"
 V1ALPHA = reflection.SERVICE_NAME
 
 
-def add_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
+def add_reflection(services: Iterable[str], table: HandlerTable) -> None:
     """Serve reflection of these services and of itself; v1 has the messages of v1alpha (grpc/grpc#38576)."""
     names = (V1, V1ALPHA)
     servicer = _Reflection((*services, *names))
@@ -25,7 +27,8 @@ def add_reflection(services: Iterable[str], server: grpc.aio.Server) -> None:
         response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
     methods = {"ServerReflectionInfo": handler}
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(name, methods) for name in names])
+    for name in names:
+        table.add_registered_method_handlers(name, methods)
 
 
 class _Reflection(aio.ReflectionServicer):  # type: ignore[misc]  # the library has no types

@@ -18,6 +18,7 @@ from gosynq.v1 import (
     worker_service_pb2_grpc,
 )
 from gosynq_server.rpc.admin import AdminServicer, ServerInfo
+from gosynq_server.rpc.handler_table import HandlerTable
 from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
@@ -108,7 +109,9 @@ class HealthServer:
 
     def __init__(self, health: HealthBoard) -> None:
         self._server = grpc.aio.server(interceptors=[CallInterceptor(_observe_nothing)], options=_SHARED_OPTIONS)
-        health.add_to(self._server)
+        table = HandlerTable()
+        health.add_to(table.as_server())
+        self._server.add_generic_rpc_handlers((table,))
         self._health = health
 
     def bind(self, address: str) -> int:
@@ -130,10 +133,12 @@ def build_server(services: Services, options: RpcOptions) -> RpcServer:
     server = grpc.aio.server(interceptors=[CallInterceptor(options.observe)], options=channel_options(options))
     draining = asyncio.Event()
     health = HealthBoard(SERVICES)
-    add_servicers(server, services, options, draining)
-    health.add_to(server)
+    table = HandlerTable()
+    add_servicers(table.as_server(), services, options, draining)
+    health.add_to(table.as_server())
     if options.reflection:
-        add_reflection((*SERVICES, _HEALTH), server)
+        add_reflection((*SERVICES, _HEALTH), table)
+    server.add_generic_rpc_handlers((table,))
     return RpcServer(server, health, draining)
 
 
