@@ -70,6 +70,8 @@ class Exchanger:
             if wanted:
                 self._idle.set()
             await ledger.changed.wait()
+        if self._failures:
+            await self._leave()
 
     async def watch(self) -> None:
         """Wait for due jobs on behalf of `run` while it is idle, until cancelled."""
@@ -82,6 +84,13 @@ class Exchanger:
             self._idle.clear()
             self._maybe_due = True
             self._ledger.changed.set()
+
+    async def _leave(self) -> None:
+        # The exchange that failed may have leased jobs: here the source can give them back.
+        try:
+            await self._source.exchange((), 0)
+        except SourceUnavailable:
+            logger.warning("source unavailable at the end, what it may have leased last will run out")
 
     def _wanted(self) -> int:
         if self._ledger.stopping.is_set():

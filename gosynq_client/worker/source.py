@@ -23,7 +23,10 @@ class LeaseSource(Protocol):
     """
 
     async def exchange(self, results: Sequence[Result], wanted: int) -> Exchange:
-        """Settle results and take up to wanted due jobs, in one round trip. Never waits for a job to become due."""
+        """Settle results and take up to wanted due jobs, in one round trip. Never waits for a job to become due.
+
+        What a failed call leased all the same is given back by the next one, as far as the source knows of it.
+        """
         ...
 
     async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from gosynq_client.worker.leases import Exchange
+from gosynq_client.worker.leases import Exchange, Result
+from gosynq_client.worker.outcomes import Released
 from gosynq_client.worker.source import SourceUnavailable
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.service.wakeups import Deaf, Signal
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import timedelta
 
-    from gosynq_client.worker.leases import Extension, Lease, ProgressReport, Refusal, Result
+    from gosynq_client.worker.leases import Extension, Lease, ProgressReport
     from gosynq_server.domain.job import JobId
     from gosynq_server.service.leases import Leases
     from gosynq_server.store.database import Database
@@ -47,7 +48,7 @@ class LocalLeaseSource(Deaf):
         self._among = list(among)
         self._on_cancel = on_cancel
         self._promising: dict[str, None] = {}
-        self._granted: list[Lease] = []
+        self._stranded: list[Lease] = []
         self._woken = Signal()
 
     def jobs_ready(self, queue: str) -> None:
@@ -62,21 +63,25 @@ class LocalLeaseSource(Deaf):
         self._on_cancel(job, reason)
 
     async def exchange(self, results: Sequence[Result], wanted: int) -> Exchange:
-        """Settle results and lease up to wanted jobs; raises SourceUnavailable, and keeps what was leased by then."""
-        refusals: list[Refusal] = []
-        replaced: list[Result] = []
+        """Settle results and lease up to wanted jobs.
+
+        Raises SourceUnavailable where a queue cannot be reached; what the others gave by then goes back, uncounted, at
+        the next call: nobody kept those leases alive, and less may be wanted by now.
+        """
+        stranded = self._stranded
+        given_back = [Result(lease=lease, outcome=Released()) for lease in stranded]
+        answers: list[Exchange] = []
         try:
-            left = len(self._promising)
-            for queue, group in self._with_results(results).items():
-                share = -(-(wanted - len(self._granted)) // max(left, 1))
-                exchanged = await self._exchange_queue(queue, group, share)
-                refusals += exchanged.refusals
-                replaced += exchanged.replaced
-                left -= 1
+            await self._exchange_queues([*results, *given_back], wanted, answers)
         except GosynqError as error:
+            self._stranded = [*stranded, *(lease for answer in answers for lease in answer.leases)]
             raise SourceUnavailable from error
-        granted, self._granted = self._granted, []
-        return Exchange(leases=granted, refusals=refusals, replaced=replaced)
+        self._stranded = []
+        return Exchange(
+            leases=[lease for answer in answers for lease in answer.leases],
+            refusals=[told for answer in answers for told in answer.refusals if told.lease not in stranded],
+            replaced=[result for answer in answers for result in answer.replaced],
+        )
 
     async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
         """Extend leases; raises SourceUnavailable."""
@@ -102,6 +107,14 @@ class LocalLeaseSource(Deaf):
         except GosynqError as error:
             raise SourceUnavailable from error
 
+    async def _exchange_queues(self, results: Sequence[Result], wanted: int, answers: list[Exchange]) -> None:
+        left = len(self._promising)
+        for queue, group in self._with_results(results).items():
+            share = -(-wanted // max(left, 1))
+            answers.append(await self._exchange_queue(queue, group, share))
+            wanted -= len(answers[-1].leases)
+            left -= 1
+
     def _with_results(self, results: Sequence[Result]) -> dict[str, list[Result]]:
         groups: defaultdict[str, list[Result]] = defaultdict(list)
         for queue in self._promising:
@@ -124,7 +137,6 @@ class LocalLeaseSource(Deaf):
             if promising:
                 self._promising[queue] = None
             raise
-        self._granted += exchanged.leases
         if promising and len(exchanged.leases) >= share:
             self._promising[queue] = None
         return exchanged

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -43,6 +44,15 @@ def _source(house: House, *, among: Sequence[str] = (), cancels: list[str] | Non
     source = LocalLeaseSource(house.database, leases, worker_id="pool", kinds=["k"], among=among, on_cancel=on_cancel)
     house.wakeups.add(source)
     return source
+
+
+@contextmanager
+def _out_of_reach(queue: str) -> Iterator[None]:
+    FaultyLeases.broken = queue
+    try:
+        yield
+    finally:
+        FaultyLeases.broken = ""
 
 
 async def _fill(house: House, **counts: int) -> None:
@@ -125,30 +135,34 @@ async def test_a_queue_with_more_needs_no_other_wake_up(house: House) -> None:
     assert await house.sql.fetchval("SELECT count(*) FROM gosynq.ready") == 0
 
 
-async def test_when_a_queue_is_out_of_reach_what_the_others_gave_is_handed_out_later(house: House) -> None:
-    source = _source(house)
-    await _fill(house, a=1, b=1)
-    FaultyLeases.broken = "b"
-    try:
-        with pytest.raises(SourceUnavailable):
-            await source.exchange([], 4)
-    finally:
-        FaultyLeases.broken = ""
-
-    assert _queues(await source.exchange([], 4)) == ["a", "b"]
-
-
-async def test_leases_that_wait_to_be_handed_out_count_against_what_is_wanted(house: House) -> None:
+@pytest.mark.parametrize("wanted", [0, 1, 2, 4, 9])
+async def test_when_a_queue_is_out_of_reach_what_the_others_gave_goes_back_and_no_more_is_handed_out_than_is_wanted(
+    house: House, wanted: int
+) -> None:
     source = _source(house)
     await _fill(house, a=2, b=5)
-    FaultyLeases.broken = "b"
-    try:
-        with pytest.raises(SourceUnavailable):
-            await source.exchange([], 4)
-    finally:
-        FaultyLeases.broken = ""
+    with _out_of_reach("b"), pytest.raises(SourceUnavailable):
+        await source.exchange([], 4)
+    assert await house.sql.fetchval("SELECT count(*) FROM gosynq.running") == 2
 
-    assert len((await source.exchange([], 4)).leases) == 4
+    answer = await source.exchange([], wanted)
+
+    assert (len(answer.leases), answer.refusals) == (min(wanted, 7), [])
+    assert await house.sql.fetchval("SELECT count(*) FROM gosynq.running") == len(answer.leases)
+    assert await house.sql.fetchval("SELECT max(failures + deliveries) FROM gosynq.jobs") == min(wanted, 1)
+
+
+async def test_what_goes_back_is_told_nobody_even_where_its_lease_was_lost(house: House) -> None:
+    source = _source(house)
+    await _fill(house, a=1, b=1)
+    with _out_of_reach("b"), pytest.raises(SourceUnavailable):
+        await source.exchange([], 4)
+    (running,) = await house.sql.fetch("SELECT id FROM gosynq.running")
+    await house.jobs.delete(str(running["id"]), force=True, allow_missing=False)
+
+    answer = await source.exchange([], 4)
+
+    assert (_queues(answer), answer.refusals) == (["b"], [])
 
 
 async def test_a_result_whose_fate_is_unknown_can_be_offered_again(house: House) -> None:
@@ -156,12 +170,8 @@ async def test_a_result_whose_fate_is_unknown_can_be_offered_again(house: House)
     await _fill(house, a=1, b=1)
     held = (await source.exchange([], 2)).leases
     results = [Result(lease=lease, outcome=Succeeded()) for lease in held]
-    FaultyLeases.broken = "b"
-    try:
-        with pytest.raises(SourceUnavailable):
-            await source.exchange(results, 0)
-    finally:
-        FaultyLeases.broken = ""
+    with _out_of_reach("b"), pytest.raises(SourceUnavailable):
+        await source.exchange(results, 0)
 
     exchange = await source.exchange(results, 0)
 

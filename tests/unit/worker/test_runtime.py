@@ -208,6 +208,16 @@ async def test_a_stop_during_a_back_off_tries_again_at_once() -> None:
 
 
 @in_virtual_time
+async def test_after_an_exchange_that_failed_a_stop_gives_the_source_one_more() -> None:
+    source = MemorySource()
+    source.up = False
+    async with running(WorkerRuntime(source, only(brief), OPTIONS)):
+        await source.until(lambda: source.asked)
+        source.up = True
+    assert [asked.wanted for asked in source.asked] == [OPTIONS.concurrency, 0]
+
+
+@in_virtual_time
 async def test_a_source_that_loses_a_cancel_does_not_hold_up_the_stop() -> None:
     class Lossy(MemorySource):
         async def wait(self, timeout: timedelta) -> None:  # noqa: ASYNC109 -- the protocol's word
