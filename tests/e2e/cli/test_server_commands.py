@@ -93,20 +93,14 @@ def test_the_address_may_come_from_the_environment(database_url: str) -> None:
     assert gosynq("migrate", "status", GOSYNQ_DATABASE_URL=database_url).status == 0
 
 
-@pytest.mark.timeout(90)
-def test_the_demonstration_ends_as_planned() -> None:
-    done = gosynq("demo", "--once", "--json", "--jobs", "120", *FREE_PORTS)
-    assert done.status == 0, done.error
-    [summary] = done.documents
-    assert (summary["jobs"], summary["surprises"]) == (120, [])
-    assert {counts["kind"] for counts in summary["kinds"]} >= {"email_notification", "cleanup_task", "word_count"}
-    assert summary["retries"] > 0
-    assert "Every job ended as planned." in done.error
-
-
-@pytest.mark.timeout(90)
-def test_a_demonstration_whose_server_cannot_start_says_why() -> None:
-    done = gosynq("demo", "--once", "--database-url", "postgresql://x@127.0.0.1:1/x", "--handlers", "no.such.module")
-    assert done.status == 1
-    assert done.error.splitlines()[-1].startswith("gosynq: The server ended with status 1: no handlers from")
-    assert "Traceback" not in done.error
+@pytest.mark.timeout(60)
+def test_a_doctor_leaves_the_database_of_a_running_server_alone(data_dir: Path) -> None:
+    served = start("up", "--data-dir", str(data_dir))
+    try:
+        ports = [f"--{name}-port={address.rpartition(':')[2]}" for name, address in served.addresses.items()]
+        done = gosynq("doctor", "--data-dir", str(data_dir), "--json", *ports)
+    finally:
+        end(served)
+    [told] = [finding for finding in done.documents if finding["check"] == "database"]
+    assert (done.status, told["verdict"]) == (0, "warning")
+    assert told["advice"] == "a server runs on it: stop that to have its database examined"
