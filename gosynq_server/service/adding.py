@@ -51,7 +51,7 @@ def new_job(spec: JobSpec, queue: Queue) -> NewJob:
     limit = queue.defaults.max_payload_bytes
     if len(spec.payload) > limit:
         raise PayloadTooLarge(size=len(spec.payload), limit=limit)
-    if queue.state is QueueState.DRAINING:
+    if queue.state is QueueState.DRAINING and not spec.idempotency_key:
         raise QueueDraining(queue=queue.name)
     _check_text(spec)
     return NewJob(
@@ -102,7 +102,8 @@ class QueueAdder:
     """Adds jobs to one queue by one executor, holding to the rule of idempotency keys.
 
     A key that is held names one job: a spec with its fingerprint finds the job, another one is refused. window is how
-    long a key is held beyond its job's end.
+    long a key is held beyond its job's end. answers is what is known of each job by now, under the id that it was
+    given; with an executor that commits each statement they hold, whatever comes after them.
     """
 
     def __init__(self, executor: Executor, queue: Queue, *, window: timedelta, with_job: bool) -> None:
@@ -110,16 +111,28 @@ class QueueAdder:
         self._queue = queue
         self._window = window
         self._with_job = with_job
-        self._answers: dict[JobId, Enqueued | GosynqError] = {}
+        self.answers: dict[JobId, Enqueued | GosynqError] = {}
 
-    async def add(self, group: Sequence[NewJob]) -> dict[JobId, Enqueued | GosynqError]:
-        """Add jobs, each answered under the id that it was given; raises DatabaseBusy where keys change too fast."""
+    async def add(self, group: Sequence[NewJob]) -> None:
+        """Add jobs, each answered; raises DatabaseBusy where keys change too fast."""
+        if self._queue.state is QueueState.DRAINING:
+            await self.find(group)
+            return
         refused = await self._insert(group)
         for _ in range(_TRIES):
-            if not refused:
-                return self._answers
-            refused = await self._insert(await self._without_held_keys(refused))
-        raise DatabaseBusy
+            if refused:
+                refused = await self._insert(await self._without_held_keys(refused))
+        if refused:
+            raise DatabaseBusy
+
+    async def find(self, group: Sequence[NewJob]) -> None:
+        """Answer for what `add` would not add: jobs whose keys are held, and all of a draining queue. Adds nothing."""
+        keyed = [new for new in group if new.spec.idempotency_key]
+        if keyed:
+            await self._answer_from(await self._named(keyed), keyed)
+        if self._queue.state is QueueState.DRAINING:
+            for new in group:
+                self.answers.setdefault(new.id, QueueDraining(queue=self._queue.name))
 
     async def _insert(self, group: Sequence[NewJob]) -> list[NewJob]:
         """Insert jobs and answer for them; return those whose keys are taken."""
@@ -130,33 +143,34 @@ class QueueAdder:
         )
         for new in group:
             if new.id in added:
-                self._answers[new.id] = self._made(new, added[new.id])
+                self.answers[new.id] = self._made(new, added[new.id])
         return [new for new in group if new.id not in added]
 
     async def _without_held_keys(self, refused: Sequence[NewJob]) -> list[NewJob]:
         """Answer for the jobs whose keys are held, and free the keys that are held no more; return the others."""
-        named = await keys.get(
-            self._executor, self._queue.name, [new.spec.idempotency_key for new in refused], window=self._window
-        )
+        named = await self._named(refused)
         lapsed = [found for found in named.values() if not found.is_held]
         if lapsed:
             await keys.free(self._executor, self._queue.name, lapsed)
+        await self._answer_from(named, refused)
+        return [new for new in refused if new.id not in self.answers]
+
+    async def _named(self, group: Sequence[NewJob]) -> dict[str, NamedKey]:
+        wanted = [new.spec.idempotency_key for new in group]
+        return await keys.get(self._executor, self._queue.name, wanted, window=self._window)
+
+    async def _answer_from(self, named: dict[str, NamedKey], group: Sequence[NewJob]) -> None:
         held = {key: found for key, found in named.items() if found.is_held}
         found_jobs = await self._read({found.job_id for found in held.values()})
-        return [new for new in refused if not self._answer_from(held, found_jobs, new)]
+        for new in group:
+            found = held.get(new.spec.idempotency_key)
+            if found is not None and found.job_id in found_jobs:
+                self.answers[new.id] = self._found(new, found, found_jobs[found.job_id])
 
-    def _answer_from(self, held: dict[str, NamedKey], found_jobs: dict[JobId, Job], new: NewJob) -> bool:
-        found = held.get(new.spec.idempotency_key)
-        if found is None or found.job_id not in found_jobs:
-            return False
-        job = found_jobs[found.job_id]
+    def _found(self, new: NewJob, found: NamedKey, job: Job) -> Enqueued | GosynqError:
         if found.fingerprint != new.fingerprint:
-            self._answers[new.id] = IdempotencyKeyReused(job_id=found.job_id, queue=self._queue.name)
-        else:
-            self._answers[new.id] = Enqueued(
-                job_id=job.id, status=job.status, deduplicated=True, job=job if self._with_job else None
-            )
-        return True
+            return IdempotencyKeyReused(job_id=found.job_id, queue=self._queue.name)
+        return Enqueued(job_id=job.id, status=job.status, deduplicated=True, job=job if self._with_job else None)
 
     async def _read(self, ids: set[JobId]) -> dict[JobId, Job]:
         if not ids:

@@ -42,13 +42,17 @@ class Enqueuer:
         return await self._group_commit.submit(spec)
 
     async def check(self, spec: JobSpec) -> Enqueued:
-        """Check a spec as enqueue would and add nothing; the answer holds the job that it would make, without an id."""
+        """Check a spec as enqueue would and add nothing.
+
+        The answer has no id; it holds the job that its key has made, or the one that it would make, without an id.
+        """
         queue = await self._queues.get(spec.queue)
         new = replace(new_job(spec, queue), id=JobId(""))
-        now = datetime.now(UTC)
-        run_at = spec.run_at or now + (spec.delay or timedelta())
-        job = fresh_job(new, Added(created_at=now, run_at=run_at), queue)
-        return Enqueued(job_id="", status=job.status, deduplicated=False, job=job)
+        adder = self._adder(self._database, queue, with_job=True)
+        await adder.find([new])
+        if new.id in adder.answers:
+            return replace(_or_raise(adder.answers[new.id]), job_id="")
+        return _to_be(new, queue)
 
     async def enqueue_all(self, specs: Sequence[JobSpec]) -> list[Enqueued]:
         """Add jobs in one transaction, all or none, answered in order; raises the first refusal."""
@@ -58,8 +62,9 @@ class Enqueuer:
         answers: dict[JobId, Enqueued] = {}
         async with self._database.transaction() as transaction:
             for queue, group in _by_queue(accepted):
-                added = await self._adder(transaction, queue).add(group)
-                answers.update((job, _or_raise(answer)) for job, answer in added.items())
+                adder = self._adder(transaction, queue)
+                await adder.add(group)
+                answers.update((job, _or_raise(answer)) for job, answer in adder.answers.items())
         self._wake(accepted)
         return [answers[new.id] for _, new in accepted]
 
@@ -89,10 +94,12 @@ class Enqueuer:
     async def _add_or_refuse(
         self, queue: Queue, group: Sequence[NewJob], *, with_job: bool
     ) -> dict[JobId, Enqueued | GosynqError]:
+        adder = self._adder(self._database, queue, with_job=with_job)
         try:
-            return await self._adder(self._database, queue, with_job=with_job).add(group)
+            await adder.add(group)
         except GosynqError as refusal:
-            return dict.fromkeys((new.id for new in group), refusal)
+            return dict.fromkeys((new.id for new in group), refusal) | adder.answers
+        return adder.answers
 
     def _adder(self, executor: Executor, queue: Queue, *, with_job: bool = False) -> QueueAdder:
         return QueueAdder(executor, queue, window=self._window, with_job=with_job)
@@ -103,6 +110,13 @@ class Enqueuer:
             self._wakeups.jobs_ready(name)
         for name in later:
             self._wakeups.jobs_scheduled(name)
+
+
+def _to_be(new: NewJob, queue: Queue) -> Enqueued:
+    now = datetime.now(UTC)
+    run_at = new.spec.run_at or now + (new.spec.delay or timedelta())
+    job = fresh_job(new, Added(created_at=now, run_at=run_at), queue)
+    return Enqueued(job_id="", status=job.status, deduplicated=False, job=job)
 
 
 def _by_queue(accepted: Iterable[tuple[Queue, NewJob]]) -> Iterator[tuple[Queue, list[NewJob]]]:

@@ -13,6 +13,7 @@ import asyncpg
 
 from gosynq_client.worker.leases import Exchange, Lease, Result
 from gosynq_client.worker.outcomes import AttemptError, Failed, Outcome
+from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.domain.job import Job, JobId, JobSpec
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.service.enqueue import Enqueuer
@@ -35,14 +36,17 @@ TIMED_OUT = Failed(error=AttemptError(type="Late", message="too long"), timed_ou
 
 
 class SpiedDatabase(Database):
-    """A database that remembers which statements were run by themselves."""
+    """A database that remembers which statements were run by themselves, and is away for some."""
 
     def __init__(self, dsn: str, **options: Any) -> None:
         super().__init__(dsn, **options)
         self.names: list[str] = []
+        self.away: frozenset[str] = frozenset()
 
     async def fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
         self.names.append(name)
+        if name in self.away:
+            raise DatabaseUnavailable
         return await super().fetch(name, *arguments)
 
 

@@ -200,8 +200,11 @@ async def test_a_payload_over_the_limit_is_refused_and_the_limit_is_named(house:
 async def test_a_draining_queue_takes_nothing_new(house: House) -> None:
     await house.sql.execute("INSERT INTO gosynq.queues (name, state) VALUES ('q', 'draining')")
 
-    with pytest.raises(QueueDraining):
-        await house.enqueuer.enqueue(PLAIN)
+    for spec in (PLAIN, replace(PLAIN, idempotency_key="a")):
+        for refuse in (house.enqueuer.enqueue, house.enqueuer.check):
+            with pytest.raises(QueueDraining):
+                await refuse(spec)
+    assert await house.sql.fetchval("SELECT count(*) FROM gosynq.idempotency_keys") == 0
 
 
 @pytest.mark.parametrize("where", ["labels", "headers"])

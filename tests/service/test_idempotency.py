@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from gosynq_client.worker.outcomes import Succeeded
-from gosynq_server.domain.errors import IdempotencyKeyReused, ValidationFailed
+from gosynq_server.domain.errors import DatabaseUnavailable, IdempotencyKeyReused, QueueDraining, ValidationFailed
 from gosynq_server.domain.fingerprint import fingerprint
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import JobSpec, JobStatus
@@ -58,6 +58,48 @@ async def test_another_spec_under_a_held_key_is_refused(house: House) -> None:
         await house.enqueuer.enqueue(OTHER)
 
     assert refusal.value.metadata == {"job_id": first.job_id, "queue": "q"}
+
+
+async def test_a_draining_queue_answers_a_repeat_with_its_job_and_takes_nothing_else(house: House) -> None:
+    first = await _one(house, KEYED)
+    await house.sql.execute("UPDATE gosynq.queues SET state = 'draining'")
+    house.forget_settings()
+
+    answers = await house.enqueuer.enqueue_each([KEYED, OTHER, replace(KEYED, idempotency_key="b")])
+
+    assert answers[0] == Enqueued(job_id=first.job_id, status=JobStatus.PENDING, deduplicated=True)
+    assert [type(answer) for answer in answers[1:]] == [IdempotencyKeyReused, QueueDraining]
+    assert await _one(house, KEYED) == answers[0]
+    assert (await house.enqueuer.enqueue(KEYED)).deduplicated
+
+
+async def test_a_check_looks_at_the_key_as_well(house: House) -> None:
+    first = await house.enqueuer.enqueue(KEYED)
+
+    checked = await house.enqueuer.check(KEYED)
+
+    assert checked == replace(first, job_id="", deduplicated=True)
+    with pytest.raises(IdempotencyKeyReused):
+        await house.enqueuer.check(OTHER)
+
+
+async def test_a_key_that_is_free_at_the_last_try_is_taken(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosynq_server.service.adding._TRIES", 1)
+    first = await _one(house, KEYED)
+    await house.jobs.cancel(first.job_id, reason="", force=False)
+    await _let_job_have_ended(house, WINDOW + SECOND)
+
+    assert not (await _one(house, KEYED)).deduplicated
+
+
+async def test_what_was_added_before_the_database_went_away_is_answered_with_its_job(house: House) -> None:
+    await _one(house, KEYED)
+    house.database.away = frozenset({"keys_get"})
+
+    added, in_doubt = await house.enqueuer.enqueue_each([replace(KEYED, idempotency_key=""), KEYED])
+
+    assert isinstance(added, Enqueued)
+    assert isinstance(in_doubt, DatabaseUnavailable)
 
 
 async def test_a_key_belongs_to_its_queue(house: House) -> None:
