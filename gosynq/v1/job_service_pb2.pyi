@@ -383,11 +383,15 @@ class ListJobsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     filter: _builtins.str
-    """An AIP-160 expression over id, queue, kind, status, priority, attempt,
-    created_at, run_at, finished_at, schedule_id, idempotency_key and
-    labels.KEY, with = != < <= > >= AND OR NOT and parentheses. At most 20
-    comparisons. Statuses and priorities are written short and lower case,
-    moments in RFC 3339. Example: status = "failed" AND labels.tenant = "acme".
+    """An expression, a subset of AIP-160. Fields: id, queue, kind, status, priority,
+    attempt, created_at, run_at, finished_at, schedule_id, idempotency_key and
+    labels.KEY. Comparisons: = != < <= > >=; of statuses only = and !=. Joined by
+    AND, OR, NOT (or -) and parentheses; NOT binds tightest, and OR binds tighter
+    than AND, which AIP-160 says and most languages don't: a AND b OR c means
+    a AND (b OR c). At most 20 comparisons, and 20 parentheses inside one another.
+    Statuses and priorities are written short and lower case, moments in RFC 3339,
+    texts bare or in quotes. Where a job has no such label or moment, only !=
+    holds. Example: status = "failed" AND labels.tenant = "acme".
     """
     order_by: _builtins.str
     """"created_at desc" (the default) or "created_at": by id, which sorts by the

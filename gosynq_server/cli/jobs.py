@@ -39,7 +39,10 @@ def list_jobs(  # noqa: PLR0913 - one parameter per option, as typer has it
     ] = None,
     queue: Annotated[list[str] | None, typer.Option(help="Only of this queue; repeatable.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; repeatable.")] = None,
-    where: Annotated[str, typer.Option("--filter", help='Such as: labels.tenant = "acme" AND attempt > 1.')] = "",
+    where: Annotated[
+        str,
+        typer.Option("--filter", help='Such as: labels.tenant = "acme" AND attempt > 1; OR binds tighter than AND.'),
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     oldest_first: Annotated[bool, typer.Option("--oldest-first", help="The newest first by default.")] = False,
     json: Json = False,

@@ -71,6 +71,9 @@ def _text(token: Token) -> str:
 
 
 def _job_id(token: Token) -> str:
+    """Read a job id, or the empty text that none has: `id != ""` says all."""
+    if not token.text:
+        return ""
     try:
         return parse_job_id(token.text)
     except ValidationFailed:

@@ -3,7 +3,7 @@ r"""Filters of lists: a subset of AIP-160, parsed into a tree and rendered for t
     filter      = [ expression ]
     expression  = factor { "AND" factor }
     factor      = term { "OR" term }
-    term        = [ "NOT" | "-" ] ( "(" expression ")" | restriction )
+    term        = { "NOT" | "-" } ( "(" expression ")" | restriction )
     restriction = field comparator value
 
 OR binds tighter than AND, unlike in most languages: `a AND b OR c` means `a AND (b OR c)`. That is AIP-160's rule, kept
@@ -109,9 +109,11 @@ class _Parser:
         return tuple(parts)
 
     def _term(self) -> Node:
-        if self._taken(TokenKind.NOT, TokenKind.MINUS):
-            return Not(part=self._simple())
-        return self._simple()
+        negated = False
+        while self._taken(TokenKind.NOT, TokenKind.MINUS):
+            # Two in a row are none, so that a long row of them makes no deep tree.
+            negated = not negated
+        return Not(part=self._simple()) if negated else self._simple()
 
     def _simple(self) -> Node:
         return self._composite() if self._taken(TokenKind.OPEN) else self._restriction()

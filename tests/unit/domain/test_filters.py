@@ -47,6 +47,10 @@ def spelled(text: str) -> str:
         ("NOT a AND b", And(parts=(Not(part=A), B))),
         ("NOT a OR -b", Or(parts=(Not(part=A), Not(part=B)))),
         ("NOT (NOT a)", Not(part=Not(part=A))),
+        ("NOT NOT a", A),
+        ("NOT NOT NOT a", Not(part=A)),
+        ("NOT -a", A),
+        ("NOT NOT (a OR b) AND c", And(parts=(Or(parts=(A, B)), C))),
     ],
 )
 def test_or_binds_tighter_than_and_and_not_tightest(text: str, tree: Node) -> None:
@@ -63,6 +67,7 @@ def test_every_comparator_is_read_with_and_without_spaces(comparator: Comparator
     ("text", "tree"),
     [
         (f"id = {JOB_ID.upper()}", equal("id", JOB_ID)),
+        ('id = ""', equal("id", "")),
         ("queue = mail.out-1", equal("queue", "mail.out-1")),
         ("kind = reports/daily", equal("kind", "reports/daily")),
         ('status = "failed"', equal("status", "failed")),
@@ -99,7 +104,8 @@ def test_a_label_is_named_by_its_whole_key(key: str) -> None:
         ("'kind' = a", 0, "expected a field"),
         ("AND kind = a", 0, "expected a field"),
         ("NOT", 3, "expected a field"),
-        ("NOT NOT kind = a", 4, "expected a field"),
+        ("NOT NOT", 7, "expected a field"),
+        ("NOT AND kind = a", 4, "expected a field"),
         ("--kind = a", 0, "no field has the name '--kind'"),
         ("()", 1, "expected a field"),
         ("kind = a AND", 12, "expected a field"),
@@ -151,6 +157,11 @@ def test_as_many_comparisons_and_parentheses_as_allowed_are_taken() -> None:
     assert parse(" OR ".join(["attempt=1"] * 20)) == Or(parts=(A,) * 20)
     assert parse("(" * 20 + "attempt=1" + ")" * 20) == A
     assert parse(" AND ".join(["(attempt=1)"] * 20)) == And(parts=(A,) * 20)
+
+
+def test_a_long_row_of_negations_makes_no_deep_tree() -> None:
+    assert parse("NOT " * 500 + "attempt=1") == A
+    assert parse("NOT " * 501 + "attempt=1") == Not(part=A)
 
 
 @pytest.mark.parametrize(
