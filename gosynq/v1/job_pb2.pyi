@@ -320,7 +320,9 @@ class JobSpec(_message.Message):
     payload_bytes: _builtins.bytes
     """Opaque bytes, given back to the worker unchanged. Needs content_type."""
     content_type: _builtins.str
-    """The media type of payload_bytes: set with it, empty without it."""
+    """The media type of payload_bytes: set with it, empty without it. Printable
+    ASCII.
+    """
     max_retries: _builtins.int
     """How often a failed attempt is tried again. Unset: the queue's default (4). 0:
     never. At most 1 + max_retries attempts of a job fail; an attempt whose

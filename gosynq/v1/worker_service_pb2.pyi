@@ -614,7 +614,9 @@ class CompleteJobRequest(_message.Message):
     result_bytes: _builtins.bytes
     """Opaque bytes. Needs result_content_type; JSON is application/json."""
     result_content_type: _builtins.str
-    """The media type of result_bytes: set with it, empty without it."""
+    """The media type of result_bytes: set with it, empty without it. Printable
+    ASCII.
+    """
     @_builtins.property
     def result(self) -> _struct_pb2.Struct:
         """A JSON object."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -22,6 +23,10 @@ from gosynq.v1.job_service_pb2 import (
     RetryJobRequest,
     WaitJobRequest,
 )
+from gosynq.v1.worker_pb2 import JobSuccess
+from gosynq.v1.worker_service_pb2 import CompleteJobRequest
+from gosynq_server.domain.errors import ValidationFailed
+from gosynq_server.rpc.validation import check
 from tests.rpc.refusals import refusal_of
 from tests.rpc.scripted import ScriptedService
 from tests.unit.rpc.factories import a_job
@@ -57,7 +62,9 @@ BAD_SPECS = [
     (json(b"NaN"), "payload_bytes"),
     (json(b'"\xff"'), "payload_bytes"),
     (json(b"[" * 33 + b"]" * 33), "payload_bytes"),
-    (spec(payload_bytes=b"", content_type="a/\0b"), "content_type"),
+    *((spec(payload_bytes=b"", content_type=f"a/{odd}b"), "content_type") for odd in "\0\n\r\t\x1b\x7fü"),
+    (spec(payload_bytes=b"", content_type="a/b\n"), "content_type"),
+    (spec(payload_bytes=b"", content_type="a" * 128), "content_type"),
     (spec(max_retries=-1), "max_retries"),
     (spec(max_retries=2**31 - 1), "max_retries"),
     (spec(max_deliveries=0), "max_deliveries"),
@@ -94,6 +101,21 @@ async def test_a_bad_spec_is_refused_by_its_field(
     assert (one.code, one.reason, one.fields) == ("INVALID_ARGUMENT", "VALIDATION_FAILED", (f"job.{field}",))
     assert (batch.code, batch.fields) == ("INVALID_ARGUMENT", (f"jobs[1].{field}",))
     assert service.calls == []
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        JobSuccess(result_bytes=b"", result_content_type="a/b\n"),
+        CompleteJobRequest(job_id=ID, lease_token="t", result_bytes=b"", result_content_type="a/\x00b"),
+    ],
+    ids=lambda result: type(result).__name__,
+)
+def test_a_bad_media_type_of_a_result_is_refused_by_its_field(result: Message) -> None:
+    with pytest.raises(ValidationFailed) as refusal:
+        check(result)
+
+    assert [violation.field for violation in refusal.value.violations] == ["result_content_type"]
 
 
 BAD_REQUESTS: list[tuple[str, Any, str]] = [
