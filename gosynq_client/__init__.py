@@ -5,6 +5,7 @@ from gosynq_client.enqueue_stream import StreamedJob
 from gosynq_client.errors import (
     CredentialsInvalid,
     CredentialsMissing,
+    CrossOrigin,
     CursorExpired,
     CursorInvalid,
     DatabaseUnavailable,
@@ -75,6 +76,7 @@ __all__ = [
     "Content",
     "CredentialsInvalid",
     "CredentialsMissing",
+    "CrossOrigin",
     "CursorExpired",
     "CursorInvalid",
     "DatabaseUnavailable",

@@ -238,6 +238,12 @@ class PermissionMissing(GosynqError):
     reason = "PERMISSION_MISSING"
 
 
+class CrossOrigin(GosynqError):
+    """A web page of another origin may not write (REST only). Metadata: origin."""
+
+    reason = "CROSS_ORIGIN"
+
+
 class Unavailable(GosynqError):
     """No server could be reached, or not all the way: what was asked may or may not have been done."""
 

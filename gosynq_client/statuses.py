@@ -53,6 +53,7 @@ ERRORS_BY_REASON: Final[Mapping[str, type[errors.GosynqError]]] = {
         errors.CredentialsMissing,
         errors.CredentialsInvalid,
         errors.PermissionMissing,
+        errors.CrossOrigin,
         errors.ServerDraining,
         errors.DatabaseUnavailable,
         errors.InternalError,

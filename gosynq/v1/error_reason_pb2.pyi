@@ -98,6 +98,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAUTHENTICATED. Credentials that do not hold, or hold no more."""
     ERROR_REASON_PERMISSION_MISSING: _ErrorReason.ValueType  # 72
     """PERMISSION_DENIED. Metadata: permission, queue."""
+    ERROR_REASON_CROSS_ORIGIN: _ErrorReason.ValueType  # 73
+    """PERMISSION_DENIED. REST only: a web page of another origin may not write.
+    Metadata: origin.
+    """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 80
     """UNAVAILABLE. Try another server at once."""
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 81
@@ -188,6 +192,10 @@ ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 71
 """UNAUTHENTICATED. Credentials that do not hold, or hold no more."""
 ERROR_REASON_PERMISSION_MISSING: ErrorReason.ValueType  # 72
 """PERMISSION_DENIED. Metadata: permission, queue."""
+ERROR_REASON_CROSS_ORIGIN: ErrorReason.ValueType  # 73
+"""PERMISSION_DENIED. REST only: a web page of another origin may not write.
+Metadata: origin.
+"""
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 80
 """UNAVAILABLE. Try another server at once."""
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 81

@@ -19,6 +19,7 @@ from gosynq_server.rest.errors import Failure, call_failure, internal_failure, r
 from gosynq_server.rest.json_out import write_message
 from gosynq_server.rest.openapi import openapi_document
 from gosynq_server.rest.original import success_status
+from gosynq_server.rest.origins import check_origin
 from gosynq_server.rest.refusals import BodyTooLarge, MethodNotAllowed, RequestRefused
 from gosynq_server.rest.requests import HttpRequest, request_message
 
@@ -99,6 +100,8 @@ class Gateway:
 
     async def _respond(self, request: Request, identity: str) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
+        if method != "GET":
+            check_origin(request.headers)
         path = request.scope["path"]
         if (page := self._pages.get(path)) is not None:
             if method != "GET":

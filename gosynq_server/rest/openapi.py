@@ -12,6 +12,7 @@ from gosynq_server.rest.comments import contract_comments
 from gosynq_server.rest.descriptors import message_type
 from gosynq_server.rest.openapi_schemas import ERROR_NAME, Schemas
 from gosynq_server.rest.original import makes_job
+from gosynq_server.rest.origins import RULE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +60,12 @@ def openapi_document(bindings: Sequence[Binding]) -> Node:
     tags = [{"name": service.name, "description": comments[service.full_name]} for service in SERVICES]
     return {
         "openapi": "3.1.0",
-        "info": {"title": "GoSynq", "version": version("gosynq"), "license": {"name": "MIT", "identifier": "MIT"}},
+        "info": {
+            "title": "GoSynq",
+            "version": version("gosynq"),
+            "description": RULE,
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
         "tags": [*tags, {"name": "Health", "description": "How the server is."}],
         "security": [{}, {"bearer": []}],
         "paths": {health.PATH: {"get": _HEALTH}, **_paths(bindings, schemas, comments)},

@@ -81,6 +81,23 @@ class MethodNotAllowed(RequestRefused):
         return {"allow": self.allowed}
 
 
+class CrossOrigin(RequestRefused):
+    """A web page of another origin asked a browser for a write."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+    http_status = 403
+
+    def __init__(self, origin: str) -> None:
+        """Name the page's origin, or how near to this one the browser says that it is."""
+        self.origin = _shown(origin)
+        super().__init__(f"a web page of another origin ({self.origin}) may not write here")
+
+    def details(self) -> Iterable[Message]:
+        """Name the reason and the origin."""
+        metadata = {"origin": self.origin}
+        yield error_details_pb2.ErrorInfo(reason="CROSS_ORIGIN", domain=DOMAIN, metadata=metadata)
+
+
 class BodyTooLarge(RequestRefused):
     """The request is larger than the server takes."""
 
