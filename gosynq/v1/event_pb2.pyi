@@ -139,7 +139,9 @@ class JobEvent(_message.Message):
     queue: _builtins.str
     """Its queue."""
     error: _builtins.str
-    """The failure's message, for FAILED and DEAD_LETTERED."""
+    """The failure's message, for FAILED and DEAD_LETTERED; the reason that was
+    given, for CANCELLED and CANCEL_REQUESTED.
+    """
     error_type: _builtins.str
     """The failure's class, for FAILED and DEAD_LETTERED."""
     kind: _builtins.str
@@ -158,13 +160,15 @@ class JobEvent(_message.Message):
     """The job's revision after the event: rises from event to event of one job."""
     @_builtins.property
     def timestamp(self) -> _timestamp_pb2.Timestamp:
-        """When it was committed, by the server's clock. Not the order: the order is
-        that of delivery.
+        """When it happened, by the database's clock. Not the order: the order is that
+        of delivery.
         """
 
     @_builtins.property
     def payload(self) -> _struct_pb2.Struct:
-        """The job's payload, or its result for SUCCEEDED, when asked for."""
+        """The job's payload, or its result for SUCCEEDED, when asked for, as long as
+        the job is there and this is a JSON object.
+        """
 
     @_builtins.property
     def next_run_at(self) -> _timestamp_pb2.Timestamp:

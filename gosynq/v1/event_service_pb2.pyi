@@ -43,21 +43,25 @@ class WatchEventsRequest(_message.Message):
     HEARTBEAT_INTERVAL_FIELD_NUMBER: _builtins.int
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     STOP_WHEN_TERMINAL_FIELD_NUMBER: _builtins.int
+    PRIORITIES_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Right after the response that held this cursor."""
     from_oldest: _builtins.bool
     """With the oldest stored event."""
     snapshot: _builtins.bool
-    """First send the matching jobs that are not terminal, as of one moment, then
-    the events committed after it. The first of these may tell again what the
-    snapshot already shows.
+    """First send the matching jobs that are not terminal, as they are at some
+    moment after the call, then the events committed after the call. The first
+    of these may tell again what the snapshot already shows; a job's revision
+    says which is newer. types plays no part in the snapshot.
     """
     include_payload: _builtins.bool
     """Fill in JobEvent.payload and send snapshot jobs in FULL view."""
     max_batch_size: _builtins.int
     """At most this many events in a response. 0: 100."""
     stop_when_terminal: _builtins.bool
-    """End with OK once each of job_ids is terminal, or gone."""
+    """End with OK once each of job_ids was terminal, or gone, at some moment after
+    the start, and its events up to then are sent.
+    """
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these queues."""
@@ -80,11 +84,17 @@ class WatchEventsRequest(_message.Message):
 
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """With the first event at or after this moment."""
+        """With the events whose timestamp is this moment or later. A moment older
+        than the retention begins with the oldest stored event.
+        """
 
     @_builtins.property
     def heartbeat_interval(self) -> _duration_pb2.Duration:
         """The longest silence. Unset: 15 s."""
+
+    @_builtins.property
+    def priorities(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.JobPriority.ValueType]:
+        """Only jobs of these priorities."""
 
     def __init__(
         self,
@@ -102,10 +112,11 @@ class WatchEventsRequest(_message.Message):
         heartbeat_interval: _duration_pb2.Duration | None = ...,
         max_batch_size: _builtins.int = ...,
         stop_when_terminal: _builtins.bool = ...,
+        priorities: _abc.Iterable[_job_pb2.JobPriority.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from_oldest", b"from_oldest", "heartbeat_interval", b"heartbeat_interval", "start", b"start", "start_at", b"start_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from_oldest", b"from_oldest", "heartbeat_interval", b"heartbeat_interval", "include_payload", b"include_payload", "job_ids", b"job_ids", "kinds", b"kinds", "labels", b"labels", "max_batch_size", b"max_batch_size", "queues", b"queues", "snapshot", b"snapshot", "start", b"start", "start_at", b"start_at", "stop_when_terminal", b"stop_when_terminal", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from_oldest", b"from_oldest", "heartbeat_interval", b"heartbeat_interval", "include_payload", b"include_payload", "job_ids", b"job_ids", "kinds", b"kinds", "labels", b"labels", "max_batch_size", b"max_batch_size", "priorities", b"priorities", "queues", b"queues", "snapshot", b"snapshot", "start", b"start", "start_at", b"start_at", "stop_when_terminal", b"stop_when_terminal", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_start: _TypeAlias = _typing.Literal["cursor", "start_at", "from_oldest"]  # noqa: Y015
     _WhichOneofArgType_start: _TypeAlias = _typing.Literal["start", b"start"]  # noqa: Y015
@@ -163,7 +174,7 @@ Global___WatchEventsResponse: _TypeAlias = WatchEventsResponse  # noqa: Y015
 
 @_typing.final
 class ListEventsRequest(_message.Message):
-    """Request of ListEvents."""
+    """Request of ListEvents. Conditions are joined as in WatchEventsRequest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -175,12 +186,17 @@ class ListEventsRequest(_message.Message):
     INCLUDE_PAYLOAD_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    PRIORITIES_FIELD_NUMBER: _builtins.int
     include_payload: _builtins.bool
     """Fill in JobEvent.payload."""
     page_size: _builtins.int
     """At most this many. 0: 100. More than 1000: 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the page before. Another page size may go with it, other
+    conditions may not.
+    """
     @_builtins.property
     def queues(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only these queues."""
@@ -195,11 +211,23 @@ class ListEventsRequest(_message.Message):
 
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """At or after this moment."""
+        """Events whose timestamp is this moment or later."""
 
     @_builtins.property
     def end_at(self) -> _timestamp_pb2.Timestamp:
-        """Before this moment."""
+        """Events whose timestamp is before this moment."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these kinds."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only jobs with all of these labels, each as key=value."""
+
+    @_builtins.property
+    def priorities(self) -> _containers.RepeatedScalarFieldContainer[_job_pb2.JobPriority.ValueType]:
+        """Only jobs of these priorities."""
 
     def __init__(
         self,
@@ -212,10 +240,13 @@ class ListEventsRequest(_message.Message):
         include_payload: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        priorities: _abc.Iterable[_job_pb2.JobPriority.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_at", b"end_at", "start_at", b"start_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_at", b"end_at", "include_payload", b"include_payload", "job_ids", b"job_ids", "page_size", b"page_size", "page_token", b"page_token", "queues", b"queues", "start_at", b"start_at", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_at", b"end_at", "include_payload", b"include_payload", "job_ids", b"job_ids", "kinds", b"kinds", "labels", b"labels", "page_size", b"page_size", "page_token", b"page_token", "priorities", b"priorities", "queues", b"queues", "start_at", b"start_at", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,7 +262,9 @@ class ListEventsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty at the end of what is stored now."""
+    """Empty at the end of what is stored now. A page may hold fewer events than
+    page_size, or none, and still be followed by another.
+    """
     cursor: _builtins.str
     """For WatchEventsRequest.cursor: goes on right after this page."""
     @_builtins.property

@@ -72,11 +72,13 @@ class EventServiceServicer(object):
         - The first response comes at once and holds the starting cursor.
 
         How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
-        (SERVER_DRAINING) when the server stops or the connection reaches its
-        greatest age: resume at once; RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the
-        caller took nothing for a minute: resume from the cursor in the metadata;
-        OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
-        start again with snapshot.
+        (SERVER_DRAINING) when the server stops or the stream reaches its greatest
+        age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
+        when the caller took nothing for a minute: resume from the last cursor seen,
+        which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
+        the cursor is older than the retention: start again with snapshot;
+        INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
+        history, as after its restoration from a backup: start again likewise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

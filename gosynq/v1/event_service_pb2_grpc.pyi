@@ -54,11 +54,13 @@ class EventServiceStub:
       - The first response comes at once and holds the starting cursor.
 
     How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
-    (SERVER_DRAINING) when the server stops or the connection reaches its
-    greatest age: resume at once; RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the
-    caller took nothing for a minute: resume from the cursor in the metadata;
-    OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
-    start again with snapshot.
+    (SERVER_DRAINING) when the server stops or the stream reaches its greatest
+    age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
+    when the caller took nothing for a minute: resume from the last cursor seen,
+    which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
+    the cursor is older than the retention: start again with snapshot;
+    INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
+    history, as after its restoration from a backup: start again likewise.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]
     """Lists stored events, oldest first. The page's cursor goes to WatchEvents for
@@ -91,11 +93,13 @@ class EventServiceAsyncStub(EventServiceStub):
       - The first response comes at once and holds the starting cursor.
 
     How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
-    (SERVER_DRAINING) when the server stops or the connection reaches its
-    greatest age: resume at once; RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the
-    caller took nothing for a minute: resume from the cursor in the metadata;
-    OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
-    start again with snapshot.
+    (SERVER_DRAINING) when the server stops or the stream reaches its greatest
+    age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
+    when the caller took nothing for a minute: resume from the last cursor seen,
+    which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
+    the cursor is older than the retention: start again with snapshot;
+    INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
+    history, as after its restoration from a backup: start again likewise.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists stored events, oldest first. The page's cursor goes to WatchEvents for
@@ -131,11 +135,13 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
           - The first response comes at once and holds the starting cursor.
 
         How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
-        (SERVER_DRAINING) when the server stops or the connection reaches its
-        greatest age: resume at once; RESOURCE_EXHAUSTED (SLOW_CONSUMER) when the
-        caller took nothing for a minute: resume from the cursor in the metadata;
-        OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
-        start again with snapshot.
+        (SERVER_DRAINING) when the server stops or the stream reaches its greatest
+        age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
+        when the caller took nothing for a minute: resume from the last cursor seen,
+        which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
+        the cursor is older than the retention: start again with snapshot;
+        INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
+        history, as after its restoration from a backup: start again likewise.
         """
 
     @_abc_1.abstractmethod

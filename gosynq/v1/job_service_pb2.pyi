@@ -129,12 +129,18 @@ class EnqueueJobResponse(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     DEDUPLICATED_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """The job's id."""
     status: _job_pb2.JobStatus.ValueType
     """Its status: pending, or the present one if deduplicated."""
     deduplicated: _builtins.bool
     """The job was there already, under the same idempotency key."""
+    cursor: _builtins.str
+    """For WatchEventsRequest.cursor: a watch from here shows the job's every event,
+    CREATED first, and perhaps earlier events of other jobs. Empty in batches and
+    streams, if deduplicated, and if validate_only.
+    """
     @_builtins.property
     def job(self) -> _job_pb2.Job:
         """The job with all defaults resolved, BASIC view."""
@@ -146,10 +152,11 @@ class EnqueueJobResponse(_message.Message):
         status: _job_pb2.JobStatus.ValueType = ...,
         deduplicated: _builtins.bool = ...,
         job: _job_pb2.Job | None = ...,
+        cursor: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deduplicated", b"deduplicated", "job", b"job", "job_id", b"job_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "deduplicated", b"deduplicated", "job", b"job", "job_id", b"job_id", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
