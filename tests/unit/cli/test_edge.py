@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TypeAlias
 
 import pytest
@@ -138,6 +139,19 @@ def test_without_its_packages_the_command_says_what_to_install() -> None:
     script = "import sys; sys.modules['typer'] = None; from gosynq_server.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (1, "gosynq: typer is not installed; pip install 'gosynq[all]'\n")
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_bug_and_keeps_its_traceback() -> None:
+    script = "import sys; sys.modules['gosynq_server.cli'] = None; from gosynq_server.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "pip install" not in done.stderr
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"gosynq {version('gosynq')}\n"
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:
