@@ -118,6 +118,10 @@ CREATE TABLE gosynq.finished (
 CREATE INDEX finished_badly ON gosynq.finished (id) WHERE status <> 'completed';
 CREATE TABLE gosynq.finished_other PARTITION OF gosynq.finished DEFAULT;
 
+-- The last change of a scheduled job: its coming there, or another start since. The other stages, made like this one before
+-- it had this, know it by ready_at; by leased_at, cancel_requested_at and progress; by finished_at.
+ALTER TABLE gosynq.scheduled ADD COLUMN updated_at timestamptz NOT NULL DEFAULT statement_timestamp();
+
 -- Payloads too large to be copied from stage to stage: written once, deleted with their job.
 CREATE TABLE gosynq.payloads (
     job_id uuid NOT NULL,
@@ -193,28 +197,30 @@ SELECT
     idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
     NULL::text AS worker_id, NULL::timestamptz AS started_at, NULL::timestamptz AS finished_at,
     NULL::timestamptz AS lease_expires_at, NULL::timestamptz AS cancel_requested_at, NULL::text AS cancel_reason,
-    NULL::jsonb AS progress, NULL::text AS result_content_type, NULL::bytea AS result
+    NULL::jsonb AS progress, NULL::text AS result_content_type, NULL::bytea AS result, updated_at
 FROM gosynq.scheduled
 UNION ALL
 SELECT
     id, queue, kind, 'pending', 'ready', priority, created_at, run_at, expires_at, revision,
     lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
     idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ready_at
 FROM gosynq.ready
 UNION ALL
 SELECT
     id, queue, kind, 'processing', 'running', priority, created_at, run_at, expires_at, revision,
     lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
     idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
-    worker_id, leased_at, NULL, lease_expires_at, cancel_requested_at, cancel_reason, progress, NULL, NULL
+    worker_id, leased_at, NULL, lease_expires_at, cancel_requested_at, cancel_reason, progress, NULL, NULL,
+    greatest(leased_at, cancel_requested_at, (progress ->> 'updated_at')::timestamptz)
 FROM gosynq.running
 UNION ALL
 SELECT
     id, queue, kind, status, 'finished', priority, created_at, run_at, expires_at, revision,
     lease_seq, failures, deliveries, max_retries, max_deliveries, lease_duration, attempt_timeout, retention,
     idempotency_key, schedule_id, retry_policy, labels, headers, content_type, payload,
-    worker_id, started_at, finished_at, NULL, cancel_requested_at, cancel_reason, progress, result_content_type, result
+    worker_id, started_at, finished_at, NULL, cancel_requested_at, cancel_reason, progress, result_content_type, result,
+    finished_at
 FROM gosynq.finished;
 
 -- Makes the partition of one day, taking over what the default partition holds of it. Does nothing where it is there.

@@ -138,7 +138,7 @@ def job_of(record: Record, queue: Queue) -> Job:
         run_at=record["run_at"],
         started_at=_either(record["started_at"], record["last_started_at"]),
         finished_at=record["finished_at"],
-        updated_at=_updated_at(record),
+        updated_at=record["updated_at"],
         expires_at=record["expires_at"],
         idempotency_key=record["idempotency_key"] or "",
         schedule_id=record["schedule_id"] or "",
@@ -178,13 +178,6 @@ def _either(value: Any, otherwise: Any) -> Any:
 
 def _retention(status: str, defaults: QueueDefaults) -> timedelta:
     return defaults.dead_letter_retention if status == JobStatus.FAILED else defaults.retention
-
-
-def _updated_at(record: Record) -> datetime:
-    moments = (record["created_at"], record["started_at"], record["last_failed_at"], record["finished_at"])
-    asked = record["cancel_requested_at"]
-    latest: datetime = max(moment for moment in (*moments, asked) if moment is not None)
-    return latest
 
 
 def _progress_of(text: str | None) -> JobProgress | None:

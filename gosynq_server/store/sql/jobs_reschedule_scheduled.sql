@@ -2,7 +2,8 @@
 -- $1 queue; $2 id; $3 when to run it, null being now. Locks: the row. A job that is elsewhere gives no row.
 WITH moved AS (
     UPDATE gosynq.scheduled
-    SET run_at = coalesce($3::timestamptz, statement_timestamp()), revision = revision + 1
+    SET run_at = coalesce($3::timestamptz, statement_timestamp()), revision = revision + 1,
+        updated_at = statement_timestamp()
     WHERE queue = $1 AND id = $2
     RETURNING id, kind, priority, failures, deliveries, revision, run_at, labels
 ),
