@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
+import pytest
 
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.errors import JobNotFound
@@ -111,6 +112,19 @@ async def test_a_job_past_its_day_goes_with_its_attempts_and_payload(house: Hous
     await _pruner(house).run_once()
 
     assert await house.stage(job_id) is None
+    assert [await _count(house, table) for table in TABLES] == [0, 0]
+
+
+async def test_one_round_prunes_more_than_a_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosynq_server.maintenance.pruner._BATCH", 2)
+    for _ in range(5):
+        await _finished_with_history(house)
+        await house.settle(await house.started(), Succeeded())
+    await _let_days_pass(house, 15)
+
+    await _pruner(house).run_once()
+
+    assert await _count(house, "finished") == 0
     assert [await _count(house, table) for table in TABLES] == [0, 0]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from gosynq_server.domain.job import JobStatus
 from gosynq_server.maintenance.rescuer import Rescuer
 from tests.service.house import House
@@ -22,6 +24,17 @@ async def test_every_expired_lease_is_taken_back_and_others_are_left(house: Hous
     assert timedelta(0) < pause <= timedelta(seconds=2)
     assert [await house.stage(lease.job_id) for lease in expired] == ["scheduled"] * 2
     assert await house.stage(held.job_id) == "running"
+
+
+async def test_one_round_takes_back_more_than_a_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosynq_server.maintenance.rescuer._BATCH", 2)
+    leases = [await house.started() for _ in range(5)]
+    for lease in leases:
+        await house.let_lease_run_out(lease)
+
+    await Rescuer(house.leases).run_once()
+
+    assert [await house.stage(lease.job_id) for lease in leases] == ["scheduled"] * 5
 
 
 async def test_rival_rescuers_take_a_lease_back_once(house: House) -> None:

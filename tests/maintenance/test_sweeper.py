@@ -36,6 +36,19 @@ async def test_jobs_past_their_expiry_are_cancelled_in_both_stages(house: House)
     assert set(house.heard.finished) == {scheduled, ready}
 
 
+async def test_one_round_sweeps_more_than_a_batch(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gosynq_server.maintenance.sweeper._BATCH", 2)
+    jobs = [await house.add(idempotency_key=str(number)) for number in range(5)]
+    await _expire_all(house)
+    await _sweeper(house).run_once()
+    assert [(await house.job(job_id)).status for job_id in jobs] == [JobStatus.CANCELLED] * 5
+    await _let_keys_be_looked_at(house, ended_ago=WINDOW + SECOND)
+
+    await _sweeper(house).run_once()
+
+    assert await _keys(house) == []
+
+
 async def test_a_running_job_is_not_expired(house: House) -> None:
     lease = await house.started()
     await house.sql.execute("UPDATE gosynq.running SET expires_at = statement_timestamp()")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import JobId
 from gosynq_server.service.replicas import Replicas
 from gosynq_server.service.wakeups import Deaf, Wakeups
+from gosynq_server.store import notices
 from tests.service.house import House
 
 WORST = "\x00\"\\'\n\u20ac\U0001f600\ud800" * 200
@@ -62,6 +65,26 @@ async def test_what_happened_here_is_heard_there(house: House) -> None:
     heard = await _heard_by_another(house, cancels=[(job, "enough of it")], queues=["q"])
 
     assert heard == {("ready", "q"), ("scheduled", "q"), (job, "enough of it")}
+
+
+@pytest.mark.parametrize(
+    "notice", ["", "{", "[]", "null", '{"from": "a"}', '{"from": "a", "ready": 1}', '{"ready": ["q"]}']
+)
+async def test_a_notice_that_makes_no_sense_is_left_and_the_next_one_heard(
+    house: House, notice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ears, here = Ears(), Wakeups()
+    here.add(ears)
+    listening = asyncio.create_task(Replicas(house.database, server_id="b", here=here).listen())
+    async with asyncio.timeout(10):
+        while not (ears.heard and caplog.records):
+            for each in (notice, '{"from": "a", "ready": ["q"], "scheduled": [], "cancels": []}'):
+                await notices.send(house.database, each)
+            await asyncio.sleep(0)
+        listening.cancel()
+
+    assert ears.heard == {("ready", "q")}
+    assert {record.message for record in caplog.records} == {"a notice was not understood"}
 
 
 async def test_the_largest_notice_is_still_sent(house: House) -> None:
