@@ -23,8 +23,9 @@ def shared_database_url(postgres: str, administrator: Callable[[str], None], tem
 
 @pytest.fixture(scope="module")
 def server(shared_database_url: str) -> Iterator[Served]:
-    """Run a server with the sample handlers."""
-    served = start("serve", "--database-url", shared_database_url, "--handlers", "gosynq_server.demo.handlers")
+    """Run a server with the sample handlers, and with those of the tests."""
+    handlers = ("--handlers", "gosynq_server.demo.handlers", "--handlers", "tests.e2e.cli.handlers")
+    served = start("serve", "--database-url", shared_database_url, *handlers)
     yield served
     end(served)
 

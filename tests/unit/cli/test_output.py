@@ -2,6 +2,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from pathlib import PurePosixPath
 from types import MappingProxyType
 
 import pytest
@@ -35,6 +36,11 @@ def test_json_holds_whatever_a_value_holds(capsys: pytest.CaptureFixture[str]) -
         "data": "AP8=",
         "inside": {"a": [1, None, True, 1.5], "é": "\n"},
     }
+
+
+def test_what_json_has_no_word_for_is_written_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    print_json({"path": PurePosixPath("/a/b")})
+    assert capsys.readouterr().out == '{"path":"/a/b"}\n'
 
 
 def test_a_line_from_a_stranger_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
