@@ -2,18 +2,18 @@
 -- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 the
 -- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds, $8 how many at most,
 -- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out, beyond which a lease lasts 15 seconds at most.
--- Locks: the rows that it moves. The next jobs are locked first and in order, and deleted by their place (ctid), which
+-- Locks: the rows that it moves, those of the ended leases in the order in which they are named: their ids', as for all
+-- that lock several leases. The next jobs are locked first and in order, and deleted by their place (ctid), which
 -- cannot change while they are locked. The array is made once; a joined subquery with LIMIT and SKIP LOCKED could be run
 -- again for each outer row and lease far more than it was asked for.
-WITH ended AS (
-    DELETE FROM gosynq.running AS job
-    USING unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text []) AS lease (
-        id, lease_seq, result, result_content_type
-    )
-    WHERE job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
-    RETURNING
+WITH ended AS MATERIALIZED (
+    SELECT
         job.*, lease.result, lease.result_content_type,
         greatest(coalesce(job.retention, $6::interval), $12::interval) AS kept_for
+    FROM gosynq.end_leases($1, $2::uuid [], $3::integer []) AS job
+    INNER JOIN unnest($2::uuid [], $3::integer [], $4::bytea [], $5::text []) AS lease (
+        id, lease_seq, result, result_content_type
+    ) ON job.id = lease.id AND job.lease_seq = lease.lease_seq
 ),
 completed AS (
     INSERT INTO gosynq.finished (

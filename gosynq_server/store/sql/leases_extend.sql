@@ -1,7 +1,7 @@
 -- Extends leases of one queue from now, none beyond 15 seconds after its attempt's deadline, in which a worker can bring
 -- the attempt to its end. A lease that is gone gives no row.
--- $1 queue; $2 job ids; $3 lease sequences; $4 the queue's lease duration. Locks: the rows, in the order of the ids, in
--- which results end leases too: of two that meet, one waits and neither stands in the other's way.
+-- $1 queue; $2 job ids; $3 lease sequences; $4 the queue's lease duration. Locks: the rows, in the order of their ids,
+-- as all do that lock several leases: of two that meet, one waits and neither stands in the other's way.
 WITH held AS MATERIALIZED (
     SELECT job.id, job.lease_seq
     FROM gosynq.running AS job

@@ -1,14 +1,23 @@
 -- Gives running jobs of one queue back unspent, due at once; those with a cancel asked for are left.
 -- $1 queue; of the leases: $2 job ids, $3 lease sequences; $4 the moment beyond which no lease may reach: infinity for a
 -- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
--- Locks: the rows that it moves.
-WITH ended AS (
+-- Locks: the rows that it moves, in the order of their ids, as all do that lock several leases.
+WITH held AS MATERIALIZED (
+    SELECT job.id
+    FROM gosynq.running AS job
+    INNER JOIN unnest($2::uuid [], $3::integer []) AS lease (id, lease_seq)
+        ON job.id = lease.id AND job.lease_seq = lease.lease_seq
+    WHERE job.queue = $1
+    ORDER BY job.id
+    FOR UPDATE OF job
+),
+ended AS (
     DELETE FROM gosynq.running AS job
-    USING unnest(
+    USING held, unnest(
         $2::uuid [], $3::integer []
     ) AS lease (id, lease_seq)
     WHERE
-        job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
+        job.queue = $1 AND job.id = held.id AND job.id = lease.id AND job.lease_seq = lease.lease_seq
         AND job.lease_expires_at <= $4
         AND job.cancel_requested_at IS NULL
     RETURNING

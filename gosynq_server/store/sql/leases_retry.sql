@@ -2,15 +2,24 @@
 -- $1 queue; of the leases: $2 job ids, $3 lease sequences; $4 the moment beyond which no lease may reach: infinity for a
 -- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
 -- $5 delays, $6 failures and $7 deliveries from now on, $8 outcomes, $9 errors, $10 stack traces.
--- Locks: the rows that it moves.
-WITH ended AS (
+-- Locks: the rows that it moves, in the order of their ids, as all do that lock several leases.
+WITH held AS MATERIALIZED (
+    SELECT job.id
+    FROM gosynq.running AS job
+    INNER JOIN unnest($2::uuid [], $3::integer []) AS lease (id, lease_seq)
+        ON job.id = lease.id AND job.lease_seq = lease.lease_seq
+    WHERE job.queue = $1
+    ORDER BY job.id
+    FOR UPDATE OF job
+),
+ended AS (
     DELETE FROM gosynq.running AS job
-    USING unnest(
+    USING held, unnest(
         $2::uuid [], $3::integer [], $5::interval [], $6::integer [], $7::integer [], $8::text [], $9::jsonb [],
         $10::text []
     ) AS lease (id, lease_seq, delay, failures_now, deliveries_now, outcome, error, stack_trace)
     WHERE
-        job.queue = $1 AND job.id = lease.id AND job.lease_seq = lease.lease_seq
+        job.queue = $1 AND job.id = held.id AND job.id = lease.id AND job.lease_seq = lease.lease_seq
         AND job.lease_expires_at <= $4
         AND job.cancel_requested_at IS NULL
     RETURNING

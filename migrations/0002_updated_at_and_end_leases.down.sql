@@ -1,4 +1,5 @@
 -- Takes away everything that 0002 made.
+DROP FUNCTION gosynq.end_leases(text, uuid [], integer []);
 DROP VIEW gosynq.jobs;
 ALTER TABLE gosynq.scheduled DROP COLUMN updated_at;
 
