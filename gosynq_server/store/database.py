@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
     from types import TracebackType
 
-_BUSY = frozenset({"57014", "55P03", "40001", "40P01"})
-_UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P05", "53300", "25006", "3D000"})
+_BUSY = frozenset({"57014", "55P03", "40001", "40P01", "53200", "53400"})
+_UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "53300", "25006", "3D000", "28000", "28P01"})
 _FULL = frozenset({"53100", "58030"})
 
 _ACQUIRE_SECONDS = 5.0

@@ -47,6 +47,14 @@ async def test_a_database_that_is_not_there_is_unavailable(database_url: str) ->
             await database.ping()
 
 
+async def test_a_database_that_lets_us_in_no_more_is_unavailable(database_url: str) -> None:
+    stranger = database_url.replace("//postgres@", "//stranger@")
+    assert stranger != database_url
+    async with Database(stranger) as database:
+        with pytest.raises(DatabaseUnavailable):
+            await database.ping()
+
+
 async def test_a_connection_that_broke_while_idle_is_replaced(house: House) -> None:
     async with Database(house.url, pool_size=1) as database:
         await database.ping()
@@ -92,9 +100,13 @@ async def test_without_a_free_connection_it_is_busy_and_nothing_was_done(
         ("55P03", DatabaseBusy),
         ("40001", DatabaseBusy),
         ("40P01", DatabaseBusy),
+        ("53200", DatabaseBusy),
+        ("53400", DatabaseBusy),
         ("53100", StorageFull),
         ("53300", DatabaseUnavailable),
         ("57P01", DatabaseUnavailable),
+        ("57P04", DatabaseUnavailable),
+        ("28P01", DatabaseUnavailable),
         ("25006", DatabaseUnavailable),
         ("08006", DatabaseUnavailable),
     ],
