@@ -55,14 +55,15 @@ class Leases:
         good = [result for result in checked if isinstance(result.outcome, Succeeded)]
         bad = [result for result in checked if not isinstance(result.outcome, Succeeded)]
         refusals = await self._settle(settings, bad)
+        if not good and not wanted:
+            return Exchange(refusals=refusals, replaced=_replaced(offered, checked))
         claim = Claim(worker_id=worker_id, kinds=kinds, wanted=wanted, window=self._window)
         missed, granted = await leases.exchange(
             self._database, settings, [_completion(result) for result in good], claim
         )
         self._wakeups.jobs_finished([JobId(result.lease.job_id) for result in good if _key(result.lease) not in missed])
         refusals += await self._refusals(queue, [result.lease for result in good if _key(result.lease) in missed])
-        replaced = [made for result, made in zip(offered, checked, strict=True) if made is not result]
-        return Exchange(leases=granted, refusals=refusals, replaced=replaced)
+        return Exchange(leases=granted, refusals=refusals, replaced=_replaced(offered, checked))
 
     async def extend(self, held: Sequence[Lease]) -> list[Extension]:
         """Extend leases from now, one statement for each queue; a lost one is a value."""
@@ -96,7 +97,8 @@ class Leases:
         until = max(lease.seen_at for lease in group)
         settler = Settler(self._database, queue, self._wakeups, window=self._window, until=until)
         held = await settler.settle(endings)
-        _log.warning("leases ran out", extra={"queue": queue.name, "count": len(held)})
+        if held:
+            _log.warning("leases ran out", extra={"queue": queue.name, "count": len(held)})
 
     async def _settle(self, queue: Queue, results: Sequence[Result]) -> list[Refusal]:
         """Settle what did not end well; return what was refused."""
@@ -147,6 +149,10 @@ def _checked(result: Result, queue: Queue) -> Result:
     return replace(
         result, outcome=Failed(error=AttemptError(type="ResultTooLarge", message=message, non_retryable=True))
     )
+
+
+def _replaced(offered: Iterable[Result], checked: Iterable[Result]) -> list[Result]:
+    return [made for result, made in zip(offered, checked, strict=True) if made is not result]
 
 
 def _completion(result: Result) -> Completion:

@@ -279,6 +279,15 @@ async def test_results_of_every_sort_in_one_exchange_are_each_applied(house: Hou
     assert stages == ["finished", "scheduled", "finished", "scheduled", "running", "finished"]
 
 
+async def test_failures_alone_take_no_round_trip_for_successes_and_leases(house: House) -> None:
+    lease = await house.started()
+    before = house.database.names.count("leases_exchange")
+
+    assert (await house.settle(lease, FAILED)).refusals == []
+
+    assert house.database.names.count("leases_exchange") == before
+
+
 async def test_a_queues_own_lease_duration_and_timeout_hold_for_jobs_that_say_nothing(house: House) -> None:
     await house.add()
     await house.sql.execute("UPDATE gosynq.queues SET lease_duration = '2 hours', attempt_timeout = '1 day'")

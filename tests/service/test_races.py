@@ -258,13 +258,16 @@ async def test_a_rescue_overtaken_by_a_success_leaves_the_job_completed(house: H
     assert await events_of(house.sql, lease.job_id) == ["created", "started", "succeeded"]
 
 
-async def test_a_rescue_overtaken_by_a_heartbeat_leaves_the_lease(house: House) -> None:
+async def test_a_rescue_overtaken_by_a_heartbeat_leaves_the_lease_and_tells_of_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
     lease = await house.started()
     await house.let_lease_run_out(lease)
     arguments = ("q", [lease.job_id], [lease.lease_seq], HOUR)
 
     await overtaken(house, "leases_extend", arguments, house.leases.rescue(limit=10))
 
+    assert caplog.messages == []
     assert await house.stage(lease.job_id) == "running"
     assert await events_of(house.sql, lease.job_id) == ["created", "started"]
 
