@@ -100,7 +100,9 @@ class EnqueueJobRequest(_message.Message):
     JOB_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
-    """Check everything, add nothing. The response's job_id is empty."""
+    """Check everything, the idempotency key too, and add nothing. The response's
+    job_id is empty.
+    """
     @_builtins.property
     def job(self) -> _job_pb2.JobSpec:
         """The job."""

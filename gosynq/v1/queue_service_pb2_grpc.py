@@ -133,7 +133,8 @@ class QueueServiceServicer(object):
 
     def DrainQueue(self, request, context):
         """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
-        already in the queue are not refused.
+        already in the queue are not refused, nor is the repeat of an enqueue whose
+        idempotency key is held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

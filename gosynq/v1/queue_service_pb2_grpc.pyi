@@ -53,7 +53,8 @@ class QueueServiceStub:
     """Makes a paused or draining queue active. Idempotent."""
     DrainQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.DrainQueueRequest, _queue_service_pb2.DrainQueueResponse]
     """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
-    already in the queue are not refused.
+    already in the queue are not refused, nor is the repeat of an enqueue whose
+    idempotency key is held.
     """
     PurgeQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.PurgeQueueRequest, _queue_service_pb2.PurgeQueueResponse]
     """Deletes jobs of a queue by status; never the processing ones. One call
@@ -87,7 +88,8 @@ class QueueServiceAsyncStub(QueueServiceStub):
     """Makes a paused or draining queue active. Idempotent."""
     DrainQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.DrainQueueRequest, _queue_service_pb2.DrainQueueResponse]  # type: ignore[assignment]
     """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
-    already in the queue are not refused.
+    already in the queue are not refused, nor is the repeat of an enqueue whose
+    idempotency key is held.
     """
     PurgeQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.PurgeQueueRequest, _queue_service_pb2.PurgeQueueResponse]  # type: ignore[assignment]
     """Deletes jobs of a queue by status; never the processing ones. One call
@@ -160,7 +162,8 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.DrainQueueResponse, _abc.Awaitable[_queue_service_pb2.DrainQueueResponse]]:
         """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
-        already in the queue are not refused.
+        already in the queue are not refused, nor is the repeat of an enqueue whose
+        idempotency key is held.
         """
 
     @_abc_1.abstractmethod
