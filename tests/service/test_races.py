@@ -7,18 +7,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
-from gosynq_client.worker.leases import Lease, ProgressReport, RefusalReason, Result
+from gosynq_client.worker.leases import Lease, RefusalReason, Result
 from gosynq_client.worker.outcomes import Outcome, Released, Snoozed, Succeeded
 from gosynq_server.domain.errors import GosynqError, JobNotFound, JobProcessing, JobTerminal
 from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.store import statements
 from gosynq_server.store.leases import WHENEVER
-from tests.service.house import DAY, FAILED, FATAL, HOUR, SECOND, House, open_house, overtaken, until_blocked_by
+from tests.service.house import DAY, FAILED, HOUR, SECOND, House, overtaken, until_blocked_by
 from tests.service.invariants import events_of
 
 Arguments: TypeAlias = Callable[[str], tuple[object, ...]]
@@ -358,63 +357,3 @@ async def test_verbs_and_workers_all_at_once_break_nothing(house: House) -> None
             tasks.create_task(_work(house, worker))
         for verb in (cancel, cancel_by_force, retry, delete_by_force):
             tasks.create_task(_meddle(house, verb, jobs))
-
-
-Act: TypeAlias = Callable[[House, list[Lease]], Any]
-
-
-async def _extend(house: House, leases: list[Lease]) -> Any:
-    return await house.leases.extend(leases)
-
-
-async def _report(house: House, leases: list[Lease]) -> Any:
-    reports = [ProgressReport(lease=lease, current=1, total=1, message="") for lease in leases]
-    return await house.leases.report_progress(reports)
-
-
-def _settle(outcome: Outcome) -> Act:
-    async def act(house: House, leases: list[Lease]) -> Any:
-        return await house.exchange(*(Result(lease=lease, outcome=outcome) for lease in leases))
-
-    return act
-
-
-ACTS: dict[str, Act] = {
-    "extend": _extend,
-    "report": _report,
-    "complete": _settle(Succeeded()),
-    "fail": _settle(FAILED),
-    "fail for good": _settle(FATAL),
-    "snooze": _settle(Snoozed(delay=HOUR)),
-    "release": _settle(Released()),
-}
-PLANS = {
-    "by index": "enable_seqscan = off",
-    "by hash": "enable_nestloop = off; ALTER DATABASE {name} SET enable_mergejoin = off",
-}
-
-
-@pytest.mark.parametrize("plan", PLANS)
-@pytest.mark.parametrize("cancelled", [False, True])
-@pytest.mark.parametrize("act", ACTS)
-async def test_rows_of_leases_are_locked_in_the_order_of_their_ids_whatever_the_plan(
-    house: House, act: str, cancelled: bool, plan: str
-) -> None:
-    for _ in range(3):
-        await house.add()
-    leases = await house.lease(3)
-    asked = "cancel_requested_at = statement_timestamp(), cancel_reason = ''" if cancelled else "worker_id = worker_id"
-    # Each takes a new place in the table, in the opposite order.
-    for lease in leases[::-1]:
-        await house.sql.execute(f"UPDATE gosynq.running SET {asked} WHERE id = $1", lease.job_id)  # noqa: S608
-    name = urlsplit(house.url).path.removeprefix("/")
-    await house.sql.execute(f"ALTER DATABASE {name} SET {PLANS[plan].format(name=name)}")
-    lock = "SELECT FROM gosynq.running WHERE id = $1 FOR UPDATE NOWAIT"
-    async with open_house(house.url) as other, asyncio.TaskGroup() as tasks, other.sql.transaction():
-        await other.sql.fetch(lock, leases[0].job_id)
-        acting = tasks.create_task(ACTS[act](other, leases[::-1]))
-        await until_blocked_by(house.sql, other.sql.get_server_pid())
-        await other.sql.fetch(lock, leases[1].job_id)
-        await other.sql.fetch(lock, leases[2].job_id)
-
-    assert acting.exception() is None
