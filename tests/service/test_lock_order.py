@@ -1,4 +1,4 @@
-"""Statements that lock the rows of several leases do so in one order, so that two that meet never wait for each other."""
+"""What locks the rows of several leases does so in one order, so that two that meet never wait for each other."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+"""A cancelled job stays with the thread that is at it, so that nothing runs it beside that."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from gosynq_client.worker import Handlers, Job, WorkerRuntime
+from gosynq_server.domain.errors import JobProcessing
+from gosynq_server.domain.job import JobStatus
+from gosynq_server.pool.source import LocalLeaseSource
+from tests.service.house import HOUR, House
+
+
+async def test_a_cancelled_job_cannot_be_retried_while_its_thread_goes_on(house: House) -> None:
+    handlers, started, told = Handlers(), threading.Event(), threading.Event()
+
+    @handlers.register("k")
+    def work(job: Job) -> None:
+        started.set()
+        told.wait(10)
+
+    source = LocalLeaseSource(
+        house.database,
+        house.leases,
+        worker_id="pool",
+        kinds=["k"],
+        on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
+    )
+    runtime = WorkerRuntime(source, handlers)
+    house.wakeups.add(source)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(runtime.run())
+        job_id = await house.add()
+        await asyncio.to_thread(started.wait, 10)
+        await house.jobs.cancel(job_id, reason="enough", force=False)
+        for _ in range(50):
+            await house.database.ping()  # as long as a settling would take
+        with pytest.raises(JobProcessing):
+            await house.jobs.retry(job_id, run_at=None)
+        told.set()
+        job = await house.jobs.wait(job_id, HOUR)
+        runtime.stop()
+
+    assert job.status is JobStatus.CANCELLED
