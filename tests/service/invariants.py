@@ -12,7 +12,7 @@ from tests.service.house import Connection
 
 _STAGES = ("scheduled", "ready", "running", "finished")
 _EVENTS = """
-SELECT event.type, event.status, told.id::text AS id, told.revision, told.attempt, cardinality(event.kinds) AS kinds,
+SELECT event.type, event.status, event.id AS place, told.id::text AS id, told.revision, told.attempt, cardinality(event.kinds) AS kinds,
     cardinality(event.job_ids) AS ids
 FROM gosynq.events AS event
 CROSS JOIN LATERAL unnest(event.job_ids, event.revisions, event.attempts) AS told (id, revision, attempt)
@@ -55,6 +55,7 @@ async def _jobs_in_one_stage_each(sql: Connection) -> dict[str, Any]:
 def _check_story(story: list[Any], job: Any) -> None:
     told = [(row["type"], row["status"], row["revision"]) for row in story]
     assert [row["revision"] for row in story] == list(range(1, len(story) + 1)), told
+    assert story == sorted(story, key=lambda row: row["place"]), told
     before: JobStatus | None = None
     for row in story:
         event = EventType(row["type"])

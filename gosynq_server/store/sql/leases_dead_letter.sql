@@ -50,24 +50,17 @@ attempted AS (
         stack_trace
     FROM ended
 ),
-failed AS (
+-- One insert for both kinds of events: of two, the later one would get the smaller ids, and events are told by their ids.
+told AS (
     INSERT INTO gosynq.events (
         type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
     )
     SELECT
-        'failed', $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
-        array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels), array_agg(error)
+        step.type, $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries), array_agg(revision + step.place), array_agg(labels), array_agg(error)
     FROM ended
-    HAVING count(*) > 0
-),
-dead_lettered AS (
-    INSERT INTO gosynq.events (
-        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
-    )
-    SELECT
-        'dead_lettered', $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
-        array_agg(failures + deliveries), array_agg(revision + 2), array_agg(labels), array_agg(error)
-    FROM ended
-    HAVING count(*) > 0
+    CROSS JOIN (VALUES ('failed', 1), ('dead_lettered', 2)) AS step (type, place)
+    GROUP BY step.type, step.place
+    ORDER BY step.place
 )
 SELECT id FROM ended
