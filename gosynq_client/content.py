@@ -25,7 +25,10 @@ def encode(payload: Content, content_type: str) -> tuple[bytes, str]:
     if content_type:
         raise ValueError("content_type goes with bytes: a JSON object has its own")
     document = json.dumps(dict(payload), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return document.encode(), _JSON
+    try:
+        return document.encode(), _JSON
+    except UnicodeEncodeError as error:
+        raise ValueError("the payload has half of a surrogate pair, which UTF-8 can't hold") from error
 
 
 def decode(document: bytes, content_type: str) -> Content:

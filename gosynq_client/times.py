@@ -9,13 +9,19 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
-    """Give the message for an aware moment. Raises ValueError for one without a time zone: it names no moment."""
+    """Give the message for an aware moment.
+
+    Raises ValueError for one without a time zone, which names no moment, and for one that UTC has no year for.
+    """
     if moment is None:
         return None
     if moment.utcoffset() is None:
         raise ValueError(f"{moment.isoformat()} has no time zone; datetime.now(UTC) has one")
     message = Timestamp()
-    message.FromDatetime(moment)
+    try:
+        message.FromDatetime(moment)
+    except OverflowError as error:
+        raise ValueError(f"{moment.isoformat()} is not in the years 1 to 9999 of UTC") from error
     return message
 
 

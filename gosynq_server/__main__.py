@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -19,9 +20,19 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] in _OURS:
             raise
-        sys.stderr.write(f"gosynq: {error.name} is not installed; pip install 'gosynq[all]'\n")
-        status = 1
+        status = _tell_missing(error.name)
     sys.exit(status)
+
+
+def _tell_missing(package: str) -> int:
+    """Tell of a package that is not there as failures tells, which may need it."""
+    message = f"{package} is not installed; pip install 'gosynq[all]'"
+    line = f"gosynq: {message}"
+    if "--json" in sys.argv:
+        facts = {"reason": "PACKAGE_MISSING", "message": message, "details": {"package": package}}
+        line = json.dumps({"error": {"code": "FAILED_PRECONDITION", **facts}})
+    sys.stderr.write(f"{line}\n")
+    return 1
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ def load_handlers(name: str) -> Handlers:
     HandlersNotLoaded; DuplicateKind if two of the merged ones have a handler for one kind.
     """
     module_name, colon, attribute = name.partition(":")
-    if not module_name or (colon and not attribute):
-        raise HandlersNotLoaded(name, "it reads MODULE or MODULE:NAME")
+    if not all(part.isidentifier() for part in module_name.split(".")) or (colon and not attribute):
+        raise HandlersNotLoaded(name, "it reads MODULE or MODULE:NAME, a module being a dotted name such as app.jobs")
     module = _import(name, module_name)
     found = [_named(name, module, attribute)] if attribute else _all(name, module)
     merged = Handlers()
@@ -46,6 +46,8 @@ def _import(name: str, module_name: str) -> ModuleType:
         if module_name == missing or module_name.startswith(f"{missing}."):
             raise HandlersNotLoaded(name, f"there is no module {missing!r} on the import path") from error
         raise HandlersNotLoaded(name, f"its import failed: {error}") from error
+    except SystemExit as error:
+        raise HandlersNotLoaded(name, f"its import ended in sys.exit({error.code!r})") from error
     except Exception as error:  # importing runs foreign code
         raise HandlersNotLoaded(name, f"its import failed: {type(error).__name__}: {error}") from error
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from gosynq_client.worker.handlers import Handlers
-from gosynq_client.worker.loading import load_handlers
+from gosynq_client.worker.handlers import DuplicateKind, Handlers
+from gosynq_client.worker.loading import HandlersNotLoaded, load_handlers
 from gosynq_client.worker.options import RuntimeOptions
 from gosynq_client.worker.outcomes import Failed
 from gosynq_client.worker.runtime import WorkerRuntime
@@ -151,12 +151,15 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
 
 
 def load_all_handlers(config: Config) -> Handlers | None:
-    """Load the handlers that the configuration names, or None; raises HandlersNotLoaded and DuplicateKind."""
+    """Load the handlers that the configuration names, or None; raises HandlersNotLoaded."""
     if not config.handlers:
         return None
     handlers = Handlers()
     for name in config.handlers:
-        handlers.include(load_handlers(name))
+        try:
+            handlers.include(load_handlers(name))
+        except DuplicateKind as error:
+            raise HandlersNotLoaded(name, str(error)) from error
     return handlers
 
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from gosynq_server.app.listening import address_of, listen, listen_by
 from gosynq_server.app.parts import (
     EVENT_RETENTION,
     compose_health,
@@ -50,7 +51,7 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
     """Serve until SIGTERM, SIGINT or cancellation, then stop in phases; a second signal changes nothing.
 
     Without a database URL it brings its own PostgreSQL. on_ready hears of the bound addresses once they all serve.
-    Raises GosynqError, PortTaken, EmbeddedError and HandlersNotLoaded where it cannot start.
+    Raises GosynqError, EmbeddedError among them, and HandlersNotLoaded where it cannot start.
     """
     handlers = load_all_handlers(config)
     stopping = asyncio.Event()
@@ -87,16 +88,17 @@ class Server:
             await self._probes.stop()
 
     async def _bind_and_serve(self, stopping: asyncio.Event, on_ready: Callable[[Addresses], None] | None) -> None:
-        grpc_port = self._rpc.bind(self._address(self._config.grpc_port))
-        health_port = self._probes.bind(self._address(self._config.health_port))
-        metrics = WebServer(self._metrics.app(), host=self._config.host, port=self._config.metrics_port)
-        async with open_channel(f"{_reachable(self._config.host)}:{grpc_port}") as channel:
-            rest = WebServer(build_app(channel), host=self._config.host, port=self._config.http_port)
+        config, host = self._config, self._config.host
+        grpc_port = listen_by(self._rpc.bind, host, config.grpc_port, flag="--grpc-port")
+        health_port = listen_by(self._probes.bind, host, config.health_port, flag="--health-port")
+        metrics = WebServer(self._metrics.app(), listen(host, config.metrics_port, flag="--metrics-port"))
+        async with open_channel(f"{_reachable(host)}:{grpc_port}") as channel:
+            rest = WebServer(build_app(channel), listen(host, config.http_port, flag="--http-port"))
             addresses = Addresses(
-                grpc=self._address(grpc_port),
-                http=self._address(rest.port),
-                metrics=self._address(metrics.port),
-                health=self._address(health_port),
+                grpc=address_of(host, grpc_port),
+                http=address_of(host, rest.port),
+                metrics=address_of(host, metrics.port),
+                health=address_of(host, health_port),
             )
             async with asyncio.TaskGroup() as group:
                 await self._start(group, (rest, metrics))
@@ -190,10 +192,6 @@ class Server:
 
     def _run(self, group: asyncio.TaskGroup, part: Coroutine[None, None, None]) -> None:
         self._background.append(group.create_task(part))
-
-    def _address(self, port: int) -> str:
-        host = self._config.host
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _spare_garbage_collection() -> None:

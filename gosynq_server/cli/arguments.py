@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,25 +20,35 @@ if TYPE_CHECKING:
 _Word = TypeVar("_Word", bound="StrEnum")
 
 _UNKNOWN = "unknown"
+_SHOWN = 64
 
 
-def duration(text: str) -> timedelta:
-    """Read a length of time."""
+def duration(text: str, option: str) -> timedelta | None:
+    """Read a length of time; None where nothing is said."""
+    if not text:
+        return None
     try:
         return parse_duration(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a duration such as 30s, 5m or 1h30m") from error
+        message = f"{text!r} is not a duration such as 30s, 5m or 1h30m"
+        raise typer.BadParameter(message, param_hint=option) from error
 
 
-def moment(text: str) -> datetime:
-    """Read a moment with its zone (RFC 3339)."""
+def moment(text: str, option: str) -> datetime | None:
+    """Read a moment with its zone (RFC 3339); None where nothing is said."""
+    if not text:
+        return None
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is not a moment such as 2030-01-31T12:00:00Z") from error
+        message = f"{text!r} is not a moment such as 2030-01-31T12:00:00Z"
+        raise typer.BadParameter(message, param_hint=option) from error
     if parsed.tzinfo is None:
-        raise typer.BadParameter(f"{text!r} has no zone; a Z at its end makes it UTC")
-    return parsed
+        raise typer.BadParameter(f"{text!r} has no zone; a Z at its end makes it UTC", param_hint=option)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise typer.BadParameter(f"{text!r} is not in the years 1 to 9999 of UTC", param_hint=option) from error
 
 
 def labels(pairs: Sequence[str]) -> dict[str, str]:
@@ -63,12 +74,34 @@ def payload(text: str, content_type: str) -> dict[str, object] | bytes:
     if content_type:
         return document
     try:
-        value = json.loads(document)
+        value = json.loads(document, object_pairs_hook=_object, parse_float=_real, parse_constant=_real)
+    except _Unclear as error:
+        raise typer.BadParameter(f"the payload is not clear: {error}") from error
     except (ValueError, RecursionError) as error:
         raise typer.BadParameter(f"the payload is not JSON: {error}; --content-type says what else it is") from error
     if not isinstance(value, dict):
         raise typer.BadParameter("the payload is JSON, but no object; with --content-type application/json any goes")
     return value
+
+
+class _Unclear(Exception):
+    """JSON that readers do not agree on, or that a double can't hold."""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
+    for key, value in pairs:
+        if key in members:
+            raise _Unclear(f"the key {key[:_SHOWN]!r} is given twice")
+        members[key] = value
+    return members
+
+
+def _real(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _Unclear(f"{text[:_SHOWN]} is no number that JSON and a double can hold")
+    return number
 
 
 def _document(text: str) -> bytes:

@@ -17,9 +17,24 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
+# What gRPC says where a call found nobody, in no fixed words, and what that means.
+_CAUSES = (
+    ("onnection refused", "nothing listens there"),
+    ("http1", "what listens there speaks no gRPC, as REST does on its port"),
+    ("CERTIFICATE_VERIFY", "its certificate is none that --tls-ca, or else this machine, trusts for that name"),
+    ("handshake", "TLS failed: see --tls, --tls-ca, --tls-cert and --tls-key"),
+    ("resol", "its name is not known"),
+    ("lookup", "its name is not known"),
+    ("timed out", "it does not answer"),
+)
+
 
 class NoServer(GosynqError):
-    """No server answers at {target} ({problem}); start one with gosynq up, or name another with --target."""
+    """No server answers at {target} ({cause}); start one with gosynq up, or name another with --target."""
+
+
+class NoAnswer(GosynqError):
+    """The server at {target} did not answer in time; see gosynq health, or give it longer with --call-timeout."""
 
 
 def with_client(config: ClientConfig, work: Callable[[Client], Coroutine[Any, Any, _Result]]) -> _Result:
@@ -36,15 +51,36 @@ def with_client(config: ClientConfig, work: Callable[[Client], Coroutine[Any, An
 
 @contextmanager
 def reaching(target: str) -> Iterator[None]:
-    """Raise NoServer where a call found nobody; what a server refuses it says itself."""
-    from gosynq_client import Unavailable  # noqa: PLC0415 - --help shall not wait for gRPC
+    """Raise NoServer or NoAnswer where a call found nobody, ConfigError where it may not look; the rest passes."""
+    from gosynq_client import TokenInTheOpen  # noqa: PLC0415 - --help shall not wait for gRPC
 
     try:
         yield
-    except Unavailable as error:
-        if error.reason:
+    except TokenInTheOpen as error:
+        description = f"it would travel unencrypted to {target}; encrypt by --tls or --tls-ca"
+        raise ConfigError(Problem(name="token", description=description)) from error
+    except Exception as error:
+        first = error
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        if not found_nobody(first):
             raise
-        raise NoServer(target=target, problem=error) from error
+        raise _unreached(first, target) from error
+
+
+def found_nobody(error: Exception) -> bool:
+    """Say whether a call failed before any GoSynq server said a word to it."""
+    from gosynq_client import DeadlineExceeded, Unavailable  # noqa: PLC0415 - --help shall not wait for gRPC
+
+    return isinstance(error, DeadlineExceeded | Unavailable) and not error.reason
+
+
+def _unreached(error: Exception, target: str) -> NoServer | NoAnswer:
+    if isinstance(error, TimeoutError):
+        return NoAnswer(target=target)
+    said = str(error)
+    cause = next((cause for words, cause in _CAUSES if words in said), said)
+    return NoServer(target=target, cause=cause, problem=said)
 
 
 def client_options(config: ClientConfig) -> ClientOptions:
@@ -52,8 +88,5 @@ def client_options(config: ClientConfig) -> ClientOptions:
     from gosynq_client import ClientOptions, TlsOptions  # noqa: PLC0415 - --help shall not wait for gRPC
 
     encrypted = config.tls or config.tls_ca is not None or config.tls_cert is not None
-    try:
-        tls = TlsOptions(ca=config.tls_ca, cert=config.tls_cert, key=config.tls_key) if encrypted else None
-        return ClientOptions(token=config.token, tls=tls, call_timeout=config.call_timeout)
-    except ValueError as error:
-        raise ConfigError(Problem(name="client", description=str(error))) from error
+    tls = TlsOptions(ca=config.tls_ca, cert=config.tls_cert, key=config.tls_key) if encrypted else None
+    return ClientOptions(token=config.token, tls=tls, call_timeout=config.call_timeout)

@@ -33,7 +33,9 @@ def enqueue(  # noqa: PLR0913 - one parameter per option, as typer has it
     run_at: Annotated[str, typer.Option(metavar="MOMENT", help="Start no sooner: 2030-01-31T12:00:00Z.")] = "",
     key: Annotated[str, typer.Option(help="An idempotency key: enqueued twice, there is one job.")] = "",
     label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="To search by; repeatable.")] = None,
-    max_retries: Annotated[int | None, typer.Option(help="How often to try again; the queue's by default.")] = None,
+    max_retries: Annotated[
+        int | None, typer.Option(min=0, max=1000, help="How often to try again; the queue's by default.")
+    ] = None,
     content_type: Annotated[str, typer.Option(help="The payload is of this media type, not JSON.")] = "",
     check: Annotated[bool, typer.Option("--check", help="Only check that it would be taken.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit with 1 unless it completes.")] = False,
@@ -42,15 +44,15 @@ def enqueue(  # noqa: PLR0913 - one parameter per option, as typer has it
 ) -> None:
     """Put one job into a queue and print its id."""
     content = arguments.payload(payload, content_type)
-    patience = arguments.duration(timeout) if timeout else None
+    patience = arguments.duration(timeout, "--timeout")
     options: JobOptions = {
         "queue": queue,
         "labels": arguments.labels(label or []),
         "max_retries": max_retries,
         "content_type": content_type,
         "idempotency_key": key or None,
-        "delay": arguments.duration(delay) if delay else None,
-        "run_at": arguments.moment(run_at) if run_at else None,
+        "delay": arguments.duration(delay, "--delay"),
+        "run_at": arguments.moment(run_at, "--run-at"),
     }
 
     async def work(client: Client) -> None:

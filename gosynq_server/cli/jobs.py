@@ -91,7 +91,7 @@ def attempts(config: ClientConfig, job_id: JobId, *, json: Json = False) -> None
 @configured(ClientConfig)
 def wait(config: ClientConfig, job_id: JobId, *, timeout: Timeout = "", json: Json = False) -> None:
     """Wait for a job's end; exit with 1 unless it completes."""
-    patience = arguments.duration(timeout) if timeout else None
+    patience = arguments.duration(timeout, "--timeout")
 
     async def work(client: Client) -> None:
         tell_end(await watched_wait(client, job_id, patience), json=json)
@@ -130,7 +130,7 @@ def retry(
     json: Json = False,
 ) -> None:
     """Make failed and cancelled jobs pending again, and waiting ones due."""
-    start = arguments.moment(run_at) if run_at else None
+    start = arguments.moment(run_at, "--run-at")
 
     async def work(client: Client) -> None:
         async def one(job_id: str) -> Job:

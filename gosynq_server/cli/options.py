@@ -12,7 +12,8 @@ import typer
 
 from gosynq_server.config import ClientConfig, Config, Setting, load, settings_of
 from gosynq_server.config.durations import format_duration
-from gosynq_server.config.rules import Length, Location, Real, Several, Switch, Whole
+from gosynq_server.config.paths import FileToRead, FileToWrite, Location
+from gosynq_server.config.rules import Length, Real, Several, Switch, Whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 _Parameters = ParamSpec("_Parameters")
 _AnyConfig = TypeVar("_AnyConfig", bound=Config | ClientConfig)
 
-_METAVARS = {Whole: "NUMBER", Real: "NUMBER", Length: "DURATION", Location: "PATH"}
+_METAVARS = {Whole: "NUMBER", Real: "NUMBER", Length: "DURATION"} | dict.fromkeys(
+    (Location, FileToRead, FileToWrite), "PATH"
+)
 _FILE = "config"
 _FILE_OPTION = Annotated[
     Path | None, typer.Option("--config", metavar="PATH", help="A TOML file with settings. (env: GOSYNQ_CONFIG)")

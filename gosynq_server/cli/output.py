@@ -26,8 +26,13 @@ _NARROWEST = 100
 
 
 def print_json(value: object) -> None:
-    """Print a value as one line of JSON; moments as RFC 3339, lengths in seconds, bytes in base64."""
-    typer.echo(json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":")))
+    """Print a value as one line of JSON."""
+    typer.echo(as_json_line(value))
+
+
+def as_json_line(value: object) -> str:
+    """Write a value as one line of JSON; moments as RFC 3339, lengths in seconds, bytes in base64."""
+    return json.dumps(as_json(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def print_line(text: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, TypeVar
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from gosynq_server.cli.connection import found_nobody
+from gosynq_server.cli.failures import failure_of
 from gosynq_server.cli.output import console, print_json, print_line
 from gosynq_server.telemetry.text import printable
 
@@ -52,8 +53,11 @@ async def with_each(
             try:
                 done = await one(job_id)
             except GosynqError as error:
+                failure = None if found_nobody(error) else failure_of(error)
+                if failure is None:
+                    raise
                 refused = True
-                sys.stderr.write(f"gosynq: {printable(job_id)}: {printable(str(error))}\n")
+                failure.tell(json=json, job_id=job_id)
                 continue
             if json:
                 print_json({"job_id": done} if isinstance(done, str) else done)

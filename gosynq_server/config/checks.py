@@ -18,7 +18,9 @@ _PORTS = ("grpc_port", "http_port", "metrics_port", "health_port")
 
 def contradictions(config: Config | ClientConfig) -> list[Problem]:
     """Return what does not go together; empty where all is well."""
-    return [*_shared_ports(config), *_backoff_bounds(config)] if isinstance(config, Config) else []
+    if isinstance(config, Config):
+        return [*_shared_ports(config), *_backoff_bounds(config)]
+    return [*_half_certificate(config)]
 
 
 def _shared_ports(config: Config) -> Iterator[Problem]:
@@ -28,6 +30,11 @@ def _shared_ports(config: Config) -> Iterator[Problem]:
         if port and port in first:
             yield Problem(name=f"{first[port]} and {name}", description=f"both are {port}; change one")
         first.setdefault(port, name)
+
+
+def _half_certificate(config: ClientConfig) -> Iterator[Problem]:
+    if (config.tls_cert is None) != (config.tls_key is None):
+        yield Problem(name="tls_cert and tls_key", description="they go together; give both or neither")
 
 
 def _backoff_bounds(config: Config) -> Iterator[Problem]:

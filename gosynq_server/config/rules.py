@@ -6,9 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from gosynq_server.config.durations import format_duration, parse_duration
 
@@ -140,34 +138,6 @@ class Text:
         if not text or any(character < " " for character in text) or re.fullmatch(self.pattern, text) is None:
             raise ValueError(value)
         return text
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """The path of a file or folder; a leading ~ is the user's home."""
-
-    allowed: str = "a path"
-
-    def read(self, value: object) -> Path:
-        """Return the path; raise ValueError."""
-        try:
-            return Path(Text().read(value)).expanduser()
-        except RuntimeError as error:  # there is no such home
-            raise ValueError(value) from error
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseUrl:
-    """The address of a PostgreSQL database."""
-
-    allowed: str = "a URL such as postgresql://user:password@host:5432/database"
-
-    def read(self, value: object) -> str:
-        """Return the URL; raise ValueError."""
-        url = Text().read(value)
-        if urlsplit(url).scheme not in {"postgres", "postgresql"}:
-            raise ValueError(url)
-        return url
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from gosynq_server.config.rules import Choice, DatabaseUrl, Length, Location, Real, Several, Switch, Text, Whole
+from gosynq_server.config.addresses import DatabaseUrl
+from gosynq_server.config.paths import FileToWrite, Location
+from gosynq_server.config.rules import Choice, Length, Real, Several, Switch, Text, Whole
 from gosynq_server.config.settings import Means
 
 _PORT = Whole(0, 65535)
@@ -37,7 +39,7 @@ class Config:
     metrics_port: Annotated[int, Means(_PORT, "The port of /metrics; 0 picks a free one.")] = 9090
     health_port: Annotated[int, Means(_PORT, "The port of gRPC health checks; 0 picks a free one.")] = 50052
     ready_file: Annotated[
-        Path | None, Means(Location(), "Gets one JSON object with the bound addresses once all of them serve.")
+        Path | None, Means(FileToWrite(), "Gets one JSON object with the bound addresses once all of them serve.")
     ] = None
     reflection: Annotated[bool, Means(Switch(), "Let gRPC clients ask which services there are.")] = True
 

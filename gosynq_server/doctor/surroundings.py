@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +10,7 @@ from gosynq_client.health import check_health
 from gosynq_client.options import ClientOptions
 from gosynq_client.worker.handlers import DuplicateKind
 from gosynq_client.worker.loading import HandlersNotLoaded, load_handlers
+from gosynq_server.app.listening import AddressTaken, listen
 from gosynq_server.doctor.findings import Finding, fine, wrong
 
 if TYPE_CHECKING:
@@ -62,11 +60,7 @@ def judge_handlers(config: Config) -> Iterator[Finding]:
 def binding_problem(host: str, port: int) -> str:
     """Try to bind a port and say what hinders it, "" if nothing does."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as bound:
-            # As servers do it, so that connections of an earlier run that linger do not count.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-    except OSError as error:
-        return os.strerror(errno.EADDRINUSE) if error.errno == errno.EADDRINUSE else str(error)
+        listen(host, port, flag="").close()
+    except AddressTaken as error:
+        return error.metadata["problem"]
     return ""

@@ -14,6 +14,7 @@ from tests.fault.judging import SETTINGS
 from tests.fault.servers import ServerProcess
 
 _FAILED = 1
+_MISUSED = 2
 _NOWHERE = "postgresql://nobody@/nothing?host=/nowhere"
 
 
@@ -28,7 +29,17 @@ def taken_port() -> Iterator[int]:
 @pytest.mark.parametrize("name", ["grpc", "http", "metrics", "health"])
 async def test_a_port_that_is_taken_is_named(name: str, launch: Launch, taken_port: int) -> None:
     server = await launch("serve", "--database-url", _NOWHERE, f"--{name}-port", str(taken_port))
-    assert f"127.0.0.1:{taken_port}" in await _refusal(server)
+    assert (
+        f"Can't listen on 127.0.0.1:{taken_port}: Address already in use. Name another port by --{name}-port, "
+        "0 being any free one, or another --host."
+    ) in await _refusal(server)
+
+
+async def test_a_database_url_that_can_never_work_is_not_waited_for(launch: Launch) -> None:
+    server = await launch("serve", "--database-url", "postgresql://u:secret@127.0.0.1:1/d?sslmode=nope")
+    refusal = await _refusal(server, status=_MISUSED)
+    assert "database_url can't be used: `sslmode` parameter must be one of" in refusal
+    assert "secret" not in refusal
 
 
 async def test_a_folder_that_is_not_ours_is_left_alone(launch: Launch, folder: Path) -> None:
@@ -63,10 +74,10 @@ async def test_a_newer_schema_is_refused(flags: tuple[str, ...], launch: Launch,
     assert "999" in await _refusal(await launch("serve", "--database-url", database_url, *flags))
 
 
-async def _refusal(server: ServerProcess) -> str:
+async def _refusal(server: ServerProcess, *, status: int = _FAILED) -> str:
     """Wait for a server's end, which must be a refusal, and return what it said."""
     ended = await server.ended()
-    assert (ended.status, "Traceback" in ended.log, "Exception" in ended.log) == (_FAILED, False, False), ended.log
+    assert (ended.status, "Traceback" in ended.log, "Exception" in ended.log) == (status, False, False), ended.log
     return ended.log
 
 

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -153,10 +154,41 @@ def test_a_job_is_cancelled_retried_and_deleted(client: Run) -> None:
 
 def test_of_many_jobs_the_refused_ones_are_told_and_the_others_done(client: Run) -> None:
     ids = [enqueue(client, "word_count", "--delay", "1h") for _ in range(2)]
-    done = client("jobs", "cancel", "-", "--json", given=f"{ids[0]}\n{NOBODYS}\n{ids[1]}\n")
-    assert done.status == 1
-    assert [(job["id"], job["status"]) for job in done.documents] == [(job_id, "cancelled") for job_id in ids]
+    done = client("jobs", "cancel", "-", given=f"{ids[0]}\n{NOBODYS}\n{ids[1]}\n")
+    assert (done.status, done.out) == (1, "".join(f"{job_id} is cancelled\n" for job_id in ids))
     assert done.error == f"gosynq: {NOBODYS}: Job {NOBODYS} not found.\n"
+
+
+def test_of_many_jobs_each_refused_one_is_an_object_for_a_program(client: Run) -> None:
+    job_id = enqueue(client, "word_count", "--delay", "1h")
+    done = client("jobs", "cancel", NOBODYS, job_id, NOBODYS, "--json")
+    assert (done.status, [job["id"] for job in done.documents]) == (1, [job_id])
+    refused = {
+        "code": "NOT_FOUND",
+        "reason": "JOB_NOT_FOUND",
+        "message": f"Job {NOBODYS} not found.",
+        "details": {"job_id": NOBODYS},
+    }
+    assert [json.loads(line) for line in done.error.splitlines()] == [{"error": refused}] * 2
+
+
+def test_a_broken_rule_is_told_to_a_program_by_its_field(client: Run) -> None:
+    done = client("enqueue", "k", "--queue", "a b", "--json")
+    [error] = [json.loads(line)["error"] for line in done.error.splitlines()]
+    assert (done.status, error["code"], error["reason"]) == (1, "INVALID_ARGUMENT", "VALIDATION_FAILED")
+    assert [violation["field"] for violation in error["details"]["violations"]] == ["job.queue"]
+
+
+def test_a_wait_that_is_up_is_told_to_a_program_with_the_jobs_status(client: Run) -> None:
+    job_id = enqueue(client, "word_count", "--delay", "1h")
+    done = client("jobs", "wait", job_id, "--timeout", "100ms", "--json")
+    assert (done.status, done.out) == (1, "")
+    assert json.loads(done.error)["error"] == {
+        "code": "DEADLINE_EXCEEDED",
+        "reason": "JOB_NOT_DONE",
+        "message": f"job {job_id} is still pending",
+        "details": {"job_id": job_id, "status": "pending"},
+    }
 
 
 def test_a_missing_job_may_be_deleted_where_that_is_allowed(client: Run) -> None:

@@ -11,17 +11,31 @@ from gosynq_server.cli import arguments
 
 
 def test_a_duration_is_read() -> None:
-    assert arguments.duration("1h30m") == timedelta(minutes=90)
+    assert arguments.duration("1h30m", "--delay") == timedelta(minutes=90)
+
+
+def test_what_is_not_said_is_none() -> None:
+    assert (arguments.duration("", "--delay"), arguments.moment("", "--run-at")) == (None, None)
 
 
 def test_a_moment_is_read_with_its_zone() -> None:
-    assert arguments.moment("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert arguments.moment("2030-01-31T12:00:00Z", "--run-at") == datetime(2030, 1, 31, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2030-01-31T12:00:00", "2030-13-01T00:00:00Z", ""])
-def test_a_moment_without_a_zone_or_sense_is_refused(text: str) -> None:
-    with pytest.raises(typer.BadParameter):
-        arguments.moment(text)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tomorrow", "is not a moment such as"),
+        ("2030-13-01T00:00:00Z", "is not a moment such as"),
+        ("2030-01-31T12:00:00", "has no zone"),
+        ("9999-12-31T23:00:00-05:00", "is not in the years 1 to 9999 of UTC"),
+        ("0001-01-01T00:00:00+05:00", "is not in the years 1 to 9999 of UTC"),
+    ],
+)
+def test_a_moment_without_a_zone_or_sense_is_refused_by_its_option(text: str, problem: str) -> None:
+    with pytest.raises(typer.BadParameter, match=problem) as refused:
+        arguments.moment(text, "--run-at")
+    assert refused.value.param_hint == "--run-at"
 
 
 def test_a_label_keeps_what_follows_its_first_equals_sign() -> None:
@@ -56,6 +70,26 @@ def test_a_payload_may_stand_in_a_file(tmp_path: Path) -> None:
 def test_a_payload_may_come_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(b'{"a": 2}')))
     assert arguments.payload("-", "") == {"a": 2}
+
+
+def test_a_payload_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert arguments.payload(f"@{tmp_path / 'p.json'}", "") == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', "the key 'a' is given twice"),
+        ('{"x": [{"a": {}, "a": {}}]}', "the key 'a' is given twice"),
+        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": -Infinity}', "-Infinity is no number"),
+        ('{"a": 1e999}', "1e999 is no number"),
+    ],
+)
+def test_a_payload_that_readers_take_differently_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(typer.BadParameter, match=f"^the payload is not clear: {problem}"):
+        arguments.payload(text, "")
 
 
 def test_a_payload_of_another_type_is_taken_as_it_is() -> None:

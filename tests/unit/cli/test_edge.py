@@ -9,7 +9,7 @@ import pytest
 
 from gosynq_server.cli import run
 from gosynq_server.cli.application import app
-from gosynq_server.cli.edge import FAILED, MISUSED
+from gosynq_server.cli.failures import FAILED, MISUSED
 from gosynq_server.domain.errors import DatabaseUnavailable
 
 Told: TypeAlias = Callable[..., tuple[int, str]]
@@ -37,17 +37,32 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         (["nosuch"], "No such command 'nosuch'."),
         (["serve", "--nosuch"], "No such option: --nosuch"),
         (["enqueue"], "Missing argument "),
-        (["enqueue", "k", "{}", "--delay", "5"], "Invalid value: '5' is not a duration such as 30s, 5m or 1h30m"),
+        (["enqueue", "k", "{}", "--delay", "5"], "Invalid value for --delay: '5' is not a duration such as 30s, 5m"),
+        (["enqueue", "k", '{"a": 1, "a": 1}'], "Invalid value: the payload is not clear: the key 'a' is given twice"),
+        (["enqueue", "k", r'{"a": "\ud800"}'], "Invalid value: the payload has half of a surrogate pair"),
+        (["jobs", "wait", "x", "--timeout", "5"], "Invalid value for --timeout: '5' is not a duration such as 30s, 5m"),
+        (["jobs", "retry", "x", "--run-at", "5"], "Invalid value for --run-at: '5' is not a moment such as 2030-01-31"),
         (["enqueue", "k", "{}", "--priority", "x"], "Invalid value for --priority: 'x' is not one of low, normal,"),
         (
             ["enqueue", "k", "{}", "--delay", "1s", "--run-at", "2030-01-01T00:00:00Z"],
             "Invalid value: run_at and delay",
         ),
-        (["enqueue", "k", "{}", "--max-retries", "99999999999"], "Invalid value: Value out of range: 99999999999"),
+        (["enqueue", "k", "{}", "--max-retries", "99999999999"], "Invalid value for '--max-retries'"),
+        (["health", "--token", "a b"], "token (from --token): the value is not a token of printable ASCII without"),
+        (["health", "--token", "a", "--target", "192.0.2.1:1"], "token: it would travel unencrypted to 192.0.2.1:1;"),
         (["jobs", "list", "--limit", "0"], "Invalid value for '--limit'"),
-        (["jobs", "list", "--tls-cert", "x.pem"], "client: cert and key go together"),
+        (["jobs", "list", "--tls-cert", __file__], "tls_cert and tls_key: they go together; give both or neither"),
+        (["jobs", "list", "--tls-key", __file__], "tls_cert and tls_key: they go together; give both or neither"),
+        (["jobs", "list", "--tls-ca", "/no/ca.pem"], "tls_ca (from --tls-ca): '/no/ca.pem' is not the path of a file"),
+        (["health", "--target", "localhost"], "target (from --target): 'localhost' is not HOST:PORT, its port from 1"),
+        (["up", "--ready-file", "/no/x"], "ready_file (from --ready-file): '/no/x' is not the path of a file in a "),
+        (["serve", "--database-url", "postgresql://u:secret@h:x/d"], "database_url (from --database-url): the value "),
         (["up", "--grpc-port", "x"], "grpc_port (from --grpc-port): 'x' is not a whole number from 0 to 65535"),
         (["up", "--handlers", "no.such"], "no handlers from 'no.such': there is no module 'no' on the import path"),
+        (
+            ["up", "--handlers", "gosynq_server.demo.handlers", "--handlers", "gosynq_server.demo.handlers:handlers"],
+            "no handlers from 'gosynq_server.demo.handlers:handlers': there is a handler for 'api_sync' already",
+        ),
         (["serve"], "database_url: serve needs one"),
     ],
 )

@@ -51,6 +51,11 @@ def test_what_json_can_not_hold_is_refused(value: object) -> None:
         encode({"value": value}, "")
 
 
+def test_half_of_a_surrogate_pair_is_named() -> None:
+    with pytest.raises(ValueError, match="half of a surrogate pair"):
+        encode({"value": "\ud800"}, "")
+
+
 def test_a_json_object_takes_no_other_media_type() -> None:
     with pytest.raises(ValueError, match="content_type goes with bytes"):
         encode({}, "text/plain")

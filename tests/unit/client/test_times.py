@@ -27,6 +27,12 @@ def test_a_moment_without_a_zone_is_refused() -> None:
         timestamp(datetime(2030, 1, 1))  # noqa: DTZ001 - just this is refused
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:00:00-05:00"])
+def test_a_moment_that_utc_has_no_year_for_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not in the years 1 to 9999 of UTC"):
+        timestamp(datetime.fromisoformat(text))
+
+
 def test_a_length_goes_with_its_fraction() -> None:
     assert duration(timedelta(seconds=1, milliseconds=500)) == Duration(seconds=1, nanos=500_000_000)
 

@@ -74,6 +74,8 @@ def test_two_handlers_for_a_kind_in_a_module_are_refused(module: str) -> None:
         ("import no_such_library", "", "its import failed: No module named 'no_such_library'"),
         ("1 / 0", "", "its import failed: ZeroDivisionError"),
         ("def :", "", "its import failed: SyntaxError"),
+        ("import sys; sys.exit()", "", r"its import ended in sys.exit\(None\)"),
+        ("raise SystemExit('no')", "", r"its import ended in sys.exit\('no'\)"),
     ],
     indirect=["module"],
 )
@@ -82,7 +84,7 @@ def test_what_does_not_lead_to_handlers_is_told(module: str, suffix: str, messag
         load_handlers(module + suffix)
 
 
-@pytest.mark.parametrize("name", ["", ":handlers", "no_such_package.jobs"])
+@pytest.mark.parametrize("name", ["", ":handlers", "../jobs", "jobs/one.py", "a b", ".jobs", "no_such_package.jobs"])
 def test_a_name_without_a_module_is_told(name: str) -> None:
     with pytest.raises(HandlersNotLoaded, match=r"it reads|there is no module 'no_such_package'"):
         load_handlers(name)
