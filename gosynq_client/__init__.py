@@ -47,6 +47,9 @@ from gosynq_client.errors import (
     ValidationFailed,
     WorkerNotFound,
 )
+from gosynq_client.event_filters import EventFilters, EventListOptions, WatchOptions
+from gosynq_client.event_list import EventList
+from gosynq_client.events import EventType, JobEvent, SnapshotBegun, SnapshotComplete, WatchItem
 from gosynq_client.jobs import (
     Attempt,
     AttemptOutcome,
@@ -66,6 +69,7 @@ from gosynq_client.jobs import (
 from gosynq_client.listing import JobFilters
 from gosynq_client.options import ClientOptions, TlsOptions
 from gosynq_client.server_info import ServerInfo
+from gosynq_client.watch import Watch
 
 __all__ = [
     "Attempt",
@@ -85,6 +89,10 @@ __all__ = [
     "EnqueuedJob",
     "ErrorDetails",
     "EtagMismatch",
+    "EventFilters",
+    "EventList",
+    "EventListOptions",
+    "EventType",
     "FieldViolation",
     "FilterInvalid",
     "GosynqError",
@@ -92,6 +100,7 @@ __all__ = [
     "InternalError",
     "Job",
     "JobError",
+    "JobEvent",
     "JobFilters",
     "JobNotDone",
     "JobNotFound",
@@ -122,6 +131,8 @@ __all__ = [
     "ServerInfo",
     "SessionReplaced",
     "SlowConsumer",
+    "SnapshotBegun",
+    "SnapshotComplete",
     "StorageFull",
     "StreamedJob",
     "TlsOptions",
@@ -130,5 +141,8 @@ __all__ = [
     "Unavailable",
     "UpdateMaskInvalid",
     "ValidationFailed",
+    "Watch",
+    "WatchItem",
+    "WatchOptions",
     "WorkerNotFound",
 ]

@@ -5,22 +5,32 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
+import weakref
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import grpc
 
-from gosynq.v1 import admin_service_pb2, admin_service_pb2_grpc, job_service_pb2, job_service_pb2_grpc
+from gosynq.v1 import (
+    admin_service_pb2,
+    admin_service_pb2_grpc,
+    event_service_pb2_grpc,
+    job_service_pb2,
+    job_service_pb2_grpc,
+)
 from gosynq_client.channel import open_channel
 from gosynq_client.enqueue_stream import EnqueueStream
 from gosynq_client.errors import JobNotDone
+from gosynq_client.event_list import EventList
 from gosynq_client.jobs import JobRequest
 from gosynq_client.options import ClientOptions
 from gosynq_client.replies import read_attempt, read_enqueued, read_job, read_server_info
-from gosynq_client.requests import first_page, job_spec, with_key
+from gosynq_client.requests import first_events, first_page, job_spec, watch_events, with_key
+from gosynq_client.resuming import Patience
 from gosynq_client.statuses import error_of_call
 from gosynq_client.times import duration, timestamp
+from gosynq_client.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
@@ -29,6 +39,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from gosynq_client.enqueue_stream import StreamedJob
+    from gosynq_client.event_filters import EventListOptions, WatchOptions
+    from gosynq_client.events import JobEvent, WatchItem
     from gosynq_client.jobs import Attempt, Content, EnqueuedJob, Job, JobOptions, JsonObject
     from gosynq_client.listing import JobFilters
     from gosynq_client.server_info import ServerInfo
@@ -65,6 +77,14 @@ class Client:
         self._admin: admin_service_pb2_grpc.AdminServiceAsyncStub = admin_service_pb2_grpc.AdminServiceStub(
             self._channel
         )
+        self._events: event_service_pb2_grpc.EventServiceAsyncStub = event_service_pb2_grpc.EventServiceStub(
+            self._channel
+        )
+        # A watch resumes by itself, from its cursor, which the library's own retries know nothing of.
+        self._watched: event_service_pb2_grpc.EventServiceAsyncStub = event_service_pb2_grpc.EventServiceStub(
+            self._once_channel
+        )
+        self._watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
         self._call_timeout = options.call_timeout.total_seconds()
         self._metadata = () if options.token is None else (("authorization", f"Bearer {options.token}"),)
 
@@ -77,7 +97,9 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """End the connection, and with it the calls that run. Closing twice is harmless."""
+        """End the connection, and with it the watches and calls that run. Closing twice is harmless."""
+        for watch in list(self._watches):
+            await watch.aclose()
         await self._channel.close()
         await self._once_channel.close()
 
@@ -193,6 +215,37 @@ class Client:
         """
         request = job_service_pb2.DeleteJobRequest(job_id=job_id, force=force, allow_missing=allow_missing)
         await self._call(self._jobs.DeleteJob, request)
+
+    def events(self, **options: Unpack[EventListOptions]) -> EventList:
+        """Give the stored events that pass, oldest first, asking for page after page as they are taken.
+
+        `EventListOptions` tells of the conditions. The list's `cursor` goes to a watch that goes on after it without a
+        gap. Raises ValueError for an enum's UNKNOWN.
+        """
+        return EventList(functools.partial(self._call, self._events.ListEvents), first_events(options))
+
+    @overload
+    def watch(self, *, snapshot: Literal[False] = False, **options: Unpack[WatchOptions]) -> Watch[JobEvent]: ...
+
+    @overload
+    def watch(self, *, snapshot: bool, **options: Unpack[WatchOptions]) -> Watch[WatchItem]: ...
+
+    def watch(self, *, snapshot: bool = False, **options: Unpack[WatchOptions]) -> Watch[Any]:
+        """Give events as they happen, for ever, over interruptions of any kind; `WatchOptions` tells which.
+
+            async for event in client.watch(queues=["mail"], types=[EventType.FAILED]):
+                print(event.job_id, event.error)
+
+        `snapshot` has the matching jobs that are not terminal come first: SnapshotBegun, each Job as it is,
+        SnapshotComplete, and then the events, the first of which may tell again what the jobs show (`revision` says
+        which is newer). The watch's `cursor` can be stored, and given again to go on from there. Raises ValueError for
+        an enum's UNKNOWN, or for two places to begin at; `Watch` tells of what iterating raises.
+        """
+        open_call = functools.partial(self._watched.WatchEvents, metadata=self._metadata)
+        patience = Patience(options.get("give_up_after"), options.get("on_connection"))
+        watch: Watch[Any] = Watch(open_call, watch_events(options, snapshot=snapshot), patience)
+        self._watches.add(watch)
+        return watch
 
     async def server_info(self) -> ServerInfo:
         """Give what the server says about itself and its limits."""

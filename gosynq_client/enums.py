@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gosynq.v1 import job_pb2
+from gosynq.v1 import event_pb2, job_pb2
+from gosynq_client.events import EventType
 from gosynq_client.jobs import AttemptOutcome, BackoffStrategy, JobStatus, Priority
 
 if TYPE_CHECKING:
@@ -42,6 +43,19 @@ OUTCOMES: Final[Mapping[job_pb2.AttemptOutcome.ValueType, AttemptOutcome]] = {
     job_pb2.ATTEMPT_OUTCOME_RELEASED: AttemptOutcome.RELEASED,
     job_pb2.ATTEMPT_OUTCOME_LEASE_EXPIRED: AttemptOutcome.LEASE_EXPIRED,
     job_pb2.ATTEMPT_OUTCOME_TIMED_OUT: AttemptOutcome.TIMED_OUT,
+}
+
+EVENT_TYPES: Final[Mapping[event_pb2.EventType.ValueType, EventType]] = {
+    event_pb2.EVENT_TYPE_CREATED: EventType.CREATED,
+    event_pb2.EVENT_TYPE_STARTED: EventType.STARTED,
+    event_pb2.EVENT_TYPE_SUCCEEDED: EventType.SUCCEEDED,
+    event_pb2.EVENT_TYPE_FAILED: EventType.FAILED,
+    event_pb2.EVENT_TYPE_CANCELLED: EventType.CANCELLED,
+    event_pb2.EVENT_TYPE_CANCEL_REQUESTED: EventType.CANCEL_REQUESTED,
+    event_pb2.EVENT_TYPE_DEAD_LETTERED: EventType.DEAD_LETTERED,
+    event_pb2.EVENT_TYPE_REQUEUED: EventType.REQUEUED,
+    event_pb2.EVENT_TYPE_PROGRESS: EventType.PROGRESS,
+    event_pb2.EVENT_TYPE_DELETED: EventType.DELETED,
 }
 
 

@@ -83,7 +83,7 @@ class PageTokenInvalid(GosynqError):
 
 
 class CursorInvalid(GosynqError):
-    """An event cursor is none of this service."""
+    """A cursor is none of this database's history, which may have been restored: start again, with a snapshot."""
 
     reason = "CURSOR_INVALID"
 
@@ -107,7 +107,7 @@ class UpdateMaskInvalid(GosynqError):
 
 
 class CursorExpired(GosynqError):
-    """The events after the cursor are gone. Metadata: oldest_cursor."""
+    """The events after the cursor are gone: start again, with a snapshot. Metadata: oldest_cursor."""
 
     reason = "CURSOR_EXPIRED"
 

@@ -207,13 +207,16 @@ class EnqueuedJob:
     """What an enqueue came to.
 
     `id` is empty after a mere check. `deduplicated` says that the job was there already, under the same key. `job` is
-    the job with every default resolved, without payload and headers; a batch or a stream leaves it out.
+    the job with every default resolved, without payload and headers; a batch or a stream leaves it out. A watch from
+    `cursor` shows everything that happens to the job; it is None for a batch or a stream, a check, or a job that was
+    there already.
     """
 
     id: str
     status: JobStatus
     deduplicated: bool
     job: Job | None
+    cursor: str | None = None
 
 
 _TERMINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gosynq_client import content
-from gosynq_client.enums import OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
+from gosynq_client.enums import EVENT_TYPES, OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
+from gosynq_client.events import EventType, JobEvent
 from gosynq_client.jobs import (
     Attempt,
     AttemptOutcome,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from gosynq.v1 import admin_service_pb2, job_pb2, job_service_pb2
+    from gosynq.v1 import admin_service_pb2, event_pb2, job_pb2, job_service_pb2
     from gosynq_client.jobs import Content
 
 
@@ -90,6 +91,31 @@ def read_enqueued(message: job_service_pb2.EnqueueJobResponse) -> EnqueuedJob:
         status=STATUSES.get(message.status, JobStatus.UNKNOWN),
         deduplicated=message.deduplicated,
         job=read_job(message.job) if message.HasField("job") else None,
+        cursor=message.cursor or None,
+    )
+
+
+def read_event(message: event_pb2.JobEvent) -> JobEvent:
+    """Read an event."""
+    return JobEvent(
+        event_id=message.event_id,
+        type=EVENT_TYPES.get(message.type, EventType.UNKNOWN),
+        job_id=message.job_id,
+        queue=message.queue,
+        kind=message.kind,
+        status=STATUSES.get(message.status, JobStatus.UNKNOWN),
+        priority=PRIORITIES.get(message.priority, Priority.UNKNOWN),
+        attempt=message.attempt,
+        timestamp=moment_of(message.timestamp),
+        worker_id=message.worker_id,
+        error=message.error,
+        error_type=message.error_type,
+        will_retry=message.will_retry,
+        next_run_at=_moment(message, "next_run_at"),
+        progress=_progress(message.progress) if message.HasField("progress") else None,
+        payload=content.plain_object(message.payload) if message.HasField("payload") else None,
+        labels=dict(message.labels),
+        revision=message.revision,
     )
 
 

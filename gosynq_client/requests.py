@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from gosynq.v1 import job_pb2, job_service_pb2
+from gosynq.v1 import event_service_pb2, job_pb2, job_service_pb2
 from gosynq_client import content
-from gosynq_client.enums import PRIORITIES, STATUSES, STRATEGIES, number_of
+from gosynq_client.enums import EVENT_TYPES, PRIORITIES, STATUSES, STRATEGIES, number_of
 from gosynq_client.times import duration, timestamp
 
 if TYPE_CHECKING:
+    from gosynq_client.event_filters import EventFilters, EventListOptions, WatchOptions
     from gosynq_client.jobs import BackoffStrategy, JobRequest, Priority, RetryPolicy
     from gosynq_client.listing import JobFilters
+
+_HEARTBEAT = timedelta(seconds=15)
 
 
 def with_key(request: JobRequest) -> JobRequest:
@@ -61,6 +65,54 @@ def first_page(filters: JobFilters) -> job_service_pb2.ListJobsRequest:
         page_size=filters.get("page_size", 0),
         view=job_pb2.JOB_VIEW_FULL if filters.get("full", False) else job_pb2.JOB_VIEW_BASIC,
     )
+
+
+def first_events(options: EventListOptions) -> event_service_pb2.ListEventsRequest:
+    """Ask for the first page of the stored events that pass. Raises ValueError for a type or priority that is none."""
+    return event_service_pb2.ListEventsRequest(
+        **_conditions(options),
+        start_at=timestamp(options.get("start_at")),
+        end_at=timestamp(options.get("end_at")),
+        page_size=options.get("page_size", 0),
+    )
+
+
+def watch_events(options: WatchOptions, *, snapshot: bool) -> event_service_pb2.WatchEventsRequest:
+    """Ask for a watch. Raises ValueError for a type or priority that is none, or for two places to begin at."""
+    starts = _starts(options)
+    if len(starts) > 1:
+        raise ValueError(f"{' and '.join(starts)} exclude each other")
+    return event_service_pb2.WatchEventsRequest(
+        **_conditions(options),
+        **starts,
+        snapshot=snapshot,
+        stop_when_terminal=options.get("stop_when_terminal", False),
+        heartbeat_interval=duration(options.get("heartbeat_interval", _HEARTBEAT)),
+        max_batch_size=options.get("max_batch_size", 0),
+    )
+
+
+def _starts(options: WatchOptions) -> dict[str, Any]:
+    """Give each place to begin at that was said."""
+    places = {
+        "cursor": options.get("cursor"),
+        "start_at": timestamp(options.get("start_at")),
+        "from_oldest": options.get("from_oldest") or None,
+    }
+    return {name: place for name, place in places.items() if place is not None}
+
+
+def _conditions(filters: EventFilters) -> dict[str, Any]:
+    """Give the fields that both requests for events have."""
+    return {
+        "queues": filters.get("queues", ()),
+        "kinds": filters.get("kinds", ()),
+        "types": [number_of(EVENT_TYPES, type_) for type_ in filters.get("types", ())],
+        "job_ids": filters.get("job_ids", ()),
+        "labels": [f"{name}={value}" for name, value in filters.get("labels", {}).items()],
+        "priorities": [number_of(PRIORITIES, priority) for priority in filters.get("priorities", ())],
+        "include_payload": filters.get("include_payload", False),
+    }
 
 
 def _retry_policy(policy: RetryPolicy | None) -> job_pb2.RetryPolicy | None:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from gosynq.v1 import admin_service_pb2, error_reason_pb2, job_pb2
+from gosynq.v1 import admin_service_pb2, error_reason_pb2, event_pb2, event_service_pb2, job_pb2
 from gosynq_client import (
     Attempt,
     AttemptOutcome,
     BackoffStrategy,
+    EventListOptions,
+    EventType,
     Job,
     JobError,
+    JobEvent,
     JobOptions,
     JobProgress,
     JobRequest,
@@ -22,8 +25,9 @@ from gosynq_client import (
     Priority,
     RetryPolicy,
     ServerInfo,
+    WatchOptions,
 )
-from gosynq_client.enums import OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
+from gosynq_client.enums import EVENT_TYPES, OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
 from gosynq_client.statuses import ERRORS_BY_REASON
 
 
@@ -46,6 +50,7 @@ def test_an_error_is_named_as_its_reason() -> None:
         (PRIORITIES, job_pb2.JobPriority, Priority, None),
         (STRATEGIES, job_pb2.BackoffStrategy, BackoffStrategy, None),
         (OUTCOMES, job_pb2.AttemptOutcome, AttemptOutcome, AttemptOutcome.RUNNING),
+        (EVENT_TYPES, event_pb2.EventType, EventType, None),
     ],
 )
 def test_an_enum_has_the_contracts_members_in_lower_case(
@@ -69,6 +74,7 @@ def test_an_enum_has_the_contracts_members_in_lower_case(
         (JobProgress, job_pb2.JobProgress, set()),
         (Attempt, job_pb2.JobAttempt, set()),
         (RetryPolicy, job_pb2.RetryPolicy, set()),
+        (JobEvent, event_pb2.JobEvent, set()),
         (ServerInfo, admin_service_pb2.GetServerInfoResponse, set()),
     ],
 )
@@ -84,3 +90,16 @@ def test_the_options_of_an_enqueue_are_the_fields_of_a_request() -> None:
     assert {name: type_.__forward_arg__ for name, type_ in JobOptions.__annotations__.items()} == {
         name: type_ for name, type_ in fields.items() if name not in {"kind", "payload"}
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "left_out", "own"),
+    [
+        (EventListOptions, event_service_pb2.ListEventsRequest, {"page_token"}, set()),
+        (WatchOptions, event_service_pb2.WatchEventsRequest, {"snapshot"}, {"give_up_after", "on_connection"}),
+    ],
+)
+def test_events_can_be_asked_for_by_each_field_of_the_request(
+    options: Any, message: Any, left_out: set[str], own: set[str]
+) -> None:
+    assert set(options.__annotations__) - own == set(message.DESCRIPTOR.fields_by_name) - left_out

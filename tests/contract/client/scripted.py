@@ -17,12 +17,15 @@ from grpc_status import rpc_status
 from gosynq.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
+    event_service_pb2,
+    event_service_pb2_grpc,
     job_service_pb2,
     job_service_pb2_grpc,
 )
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 StreamScript: TypeAlias = Callable[[AsyncIterator[Any], Context], AsyncIterator[Any]]
+WatchScript: TypeAlias = Callable[[event_service_pb2.WatchEventsRequest, Context], AsyncIterator[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,7 @@ class Script:
     received: defaultdict[str, list[Received]] = field(default_factory=lambda: defaultdict(list))
     hangs: set[str] = field(default_factory=set)
     stream: StreamScript | None = None
+    watches: deque[WatchScript] = field(default_factory=deque)
 
     def answer(self, method: str, *messages: Message) -> None:
         """Answer so; a google.rpc.Status is a refusal."""
@@ -51,9 +55,12 @@ class Script:
         """Give what the method was asked, in order."""
         return [call.request for call in self.received[method]]
 
-    async def handle(self, method: str, request: Message, context: Context) -> Message:
+    def receive(self, method: str, request: Message, context: Context) -> None:
         metadata = dict(context.invocation_metadata() or ())
         self.received[method].append(Received(request=request, metadata=metadata, seconds=context.time_remaining()))
+
+    async def handle(self, method: str, request: Message, context: Context) -> Message:
+        self.receive(method, request, context)
         if method in self.hangs:
             await asyncio.Event().wait()
         message = self.answers[method].popleft()
@@ -90,6 +97,20 @@ class ScriptedAdmin(admin_service_pb2_grpc.AdminServiceServicer):
         self._script = script
 
 
+class ScriptedEvents(event_service_pb2_grpc.EventServiceServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    async def WatchEvents(  # noqa: N802 - the contract names it
+        self, request: event_service_pb2.WatchEventsRequest, context: Context
+    ) -> AsyncIterator[Any]:
+        """Follow the next script; the last one is followed again by whoever else comes."""
+        self._script.receive("WatchEvents", request, context)
+        watches = self._script.watches
+        async for response in (watches.popleft() if len(watches) > 1 else watches[0])(request, context):
+            yield response
+
+
 def _scripted(method: str) -> Callable[..., Any]:
     async def handle(self: Any, request: Message, context: Context) -> Message:
         answer: Message = await self._script.handle(method, request, context)
@@ -98,10 +119,14 @@ def _scripted(method: str) -> Callable[..., Any]:
     return handle
 
 
-for servicer, file in ((ScriptedJobs, job_service_pb2), (ScriptedAdmin, admin_service_pb2)):
+for servicer, file in (
+    (ScriptedJobs, job_service_pb2),
+    (ScriptedAdmin, admin_service_pb2),
+    (ScriptedEvents, event_service_pb2),
+):
     for service in file.DESCRIPTOR.services_by_name.values():
         for descriptor in service.methods:
-            if not descriptor.client_streaming:
+            if not (descriptor.client_streaming or descriptor.server_streaming):
                 setattr(servicer, descriptor.name, _scripted(descriptor.name))
 
 
@@ -114,6 +139,10 @@ def new_server(script: Script) -> grpc.aio.Server:
     )
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(
         ScriptedAdmin(script),  # type: ignore[abstract]  # as above
+        server,
+    )
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(
+        ScriptedEvents(script),  # type: ignore[abstract]  # as above
         server,
     )
     return server

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import gosynq_client.examples
-from gosynq.v1 import job_pb2, job_service_pb2
-from tests.contract.client.scripted import Script
+from gosynq.v1 import event_pb2, event_service_pb2, job_pb2, job_service_pb2
+from tests.contract.client.scripted import Context, Script
 
 FOLDER = Path(gosynq_client.examples.__path__[0])
 ENQUEUED = job_service_pb2.EnqueueJobResponse(job_id="job-1", status=job_pb2.JOB_STATUS_PENDING)
@@ -73,6 +75,25 @@ async def test_each_handler_is_tried(script: Script, target: str) -> None:
     status, output = await run("handlers", target)
 
     assert (status, output) == (0, "word_count completed {'words': 6}\nchecksum completed {'words': 6}\n")
+
+
+async def test_a_job_is_watched_from_its_creation_to_its_end(script: Script, target: str) -> None:
+    events = [
+        event_pb2.JobEvent(event_id="1", type=event_pb2.EVENT_TYPE_CREATED, status=job_pb2.JOB_STATUS_PENDING),
+        event_pb2.JobEvent(event_id="2", type=event_pb2.EVENT_TYPE_SUCCEEDED, status=job_pb2.JOB_STATUS_COMPLETED),
+    ]
+
+    async def watch(request: event_service_pb2.WatchEventsRequest, context: Context) -> AsyncIterator[Any]:
+        yield event_service_pb2.WatchEventsResponse(cursor="c2", events=events)
+
+    script.answer("EnqueueJob", job_service_pb2.EnqueueJobResponse(job_id="job-1", cursor="c1"))
+    script.watches.append(watch)
+
+    status, output = await run("watch_a_job", target)
+
+    assert (status, output) == (0, "created pending None\nsucceeded completed None\n")
+    [asked] = script.requests("WatchEvents")
+    assert (list(asked.job_ids), asked.cursor, asked.stop_when_terminal) == (["job-1"], "c1", True)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.stem)

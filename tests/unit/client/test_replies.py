@@ -6,21 +6,23 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gosynq.v1 import admin_service_pb2, job_pb2, job_service_pb2
+from gosynq.v1 import admin_service_pb2, event_pb2, job_pb2, job_service_pb2
 from gosynq_client import (
     Attempt,
     AttemptOutcome,
     BackoffStrategy,
     EnqueuedJob,
+    EventType,
     Job,
     JobError,
+    JobEvent,
     JobProgress,
     JobStatus,
     Priority,
     RetryPolicy,
     ServerInfo,
 )
-from gosynq_client.replies import read_attempt, read_enqueued, read_job, read_server_info
+from gosynq_client.replies import read_attempt, read_enqueued, read_event, read_job, read_server_info
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -220,12 +222,69 @@ def test_an_outcome_of_a_newer_server_is_unknown() -> None:
 
 def test_an_enqueued_job_is_read_with_and_without_the_job_itself() -> None:
     bare = job_service_pb2.EnqueueJobResponse(job_id="1", status=job_pb2.JOB_STATUS_PENDING, deduplicated=True)
-    whole = job_service_pb2.EnqueueJobResponse(job_id="1", job=job_pb2.Job(id="1"))
+    whole = job_service_pb2.EnqueueJobResponse(job_id="1", job=job_pb2.Job(id="1"), cursor="c1")
 
-    assert read_enqueued(bare) == EnqueuedJob(id="1", status=JobStatus.PENDING, deduplicated=True, job=None)
-    assert read_enqueued(whole) == EnqueuedJob(
-        id="1", status=JobStatus.UNKNOWN, deduplicated=False, job=read_job(job_pb2.Job(id="1"))
+    assert read_enqueued(bare) == EnqueuedJob(
+        id="1", status=JobStatus.PENDING, deduplicated=True, job=None, cursor=None
     )
+    assert read_enqueued(whole) == EnqueuedJob(
+        id="1", status=JobStatus.UNKNOWN, deduplicated=False, job=read_job(job_pb2.Job(id="1")), cursor="c1"
+    )
+
+
+EVENT = event_pb2.JobEvent(
+    event_id="event-1",
+    type=event_pb2.EVENT_TYPE_FAILED,
+    job_id="job-1",
+    queue="mail",
+    kind="send_email",
+    status=job_pb2.JOB_STATUS_PENDING,
+    priority=job_pb2.JOB_PRIORITY_HIGH,
+    attempt=2,
+    timestamp=at(1),
+    worker_id="worker-1",
+    error="no such address",
+    error_type="LookupError",
+    will_retry=True,
+    next_run_at=at(2),
+    progress=job_pb2.JobProgress(current=1, total=3, message="one", updated_at=at(3)),
+    payload=struct(n=1),
+    labels={"tenant": "acme"},
+    revision=4,
+)
+
+
+def test_an_event_is_read_field_by_field() -> None:
+    assert read_event(EVENT) == JobEvent(
+        event_id="event-1",
+        type=EventType.FAILED,
+        job_id="job-1",
+        queue="mail",
+        kind="send_email",
+        status=JobStatus.PENDING,
+        priority=Priority.HIGH,
+        attempt=2,
+        timestamp=moment(1),
+        worker_id="worker-1",
+        error="no such address",
+        error_type="LookupError",
+        will_retry=True,
+        next_run_at=moment(2),
+        progress=JobProgress(current=1, total=3, message="one", updated_at=moment(3)),
+        payload={"n": 1},
+        labels={"tenant": "acme"},
+        revision=4,
+    )
+
+
+def test_what_an_event_does_not_tell_is_none() -> None:
+    event = read_event(event_pb2.JobEvent(type=event_pb2.EVENT_TYPE_CREATED))
+
+    assert (event.next_run_at, event.progress, event.payload) == (None, None, None)
+
+
+def test_an_event_type_of_a_newer_server_is_unknown() -> None:
+    assert read_event(event_pb2.JobEvent.FromString(bytes([2 << 3, 99]))).type is EventType.UNKNOWN
 
 
 def test_a_server_is_read_field_by_field() -> None:

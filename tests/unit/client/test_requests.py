@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gosynq.v1 import job_pb2, job_service_pb2
-from gosynq_client import BackoffStrategy, JobRequest, JobStatus, Priority, RetryPolicy
-from gosynq_client.requests import first_page, job_spec, with_key
+from gosynq_client import BackoffStrategy, EventType, JobRequest, JobStatus, Priority, RetryPolicy
+from gosynq_client.event_filters import WatchOptions
+from gosynq_client.requests import first_events, first_page, job_spec, watch_events, with_key
 
 BARE = job_pb2.JobSpec(queue="default", kind="k", payload_bytes=b"{}", content_type="application/json")
 
@@ -60,3 +61,31 @@ def test_a_key_is_made_only_where_the_caller_said_nothing() -> None:
     assert with_key(made) is made
     assert with_key(JobRequest("k", idempotency_key="mine")).idempotency_key == "mine"
     assert with_key(JobRequest("k", idempotency_key="")).idempotency_key == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"cursor": "c", "from_oldest": True}, "cursor and from_oldest"),
+        ({"cursor": "c", "start_at": datetime(2030, 1, 1, tzinfo=UTC)}, "cursor and start_at"),
+    ],
+    ids=["cursor and oldest", "cursor and moment"],
+)
+def test_a_watch_begins_at_one_place(options: WatchOptions, named: str) -> None:
+    with pytest.raises(ValueError, match=f"{named} exclude each other"):
+        watch_events(options, snapshot=False)
+
+
+def test_a_place_that_was_not_chosen_is_none() -> None:
+    request = watch_events({"cursor": None, "start_at": None, "from_oldest": False}, snapshot=False)
+
+    assert request.WhichOneof("start") is None
+
+
+def test_an_empty_cursor_is_no_beginning_of_today_but_for_the_server_to_refuse() -> None:
+    assert watch_events({"cursor": ""}, snapshot=False).WhichOneof("start") == "cursor"
+
+
+def test_an_unknown_event_type_can_not_be_asked_for() -> None:
+    with pytest.raises(ValueError, match="can't be sent"):
+        first_events({"types": [EventType.UNKNOWN]})
