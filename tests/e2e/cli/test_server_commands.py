@@ -94,6 +94,26 @@ def test_the_address_may_come_from_the_environment(database_url: str) -> None:
 
 
 @pytest.mark.timeout(60)
+def test_a_thread_that_never_ends_does_not_keep_a_stopped_server(database_url: str) -> None:
+    handlers = ("--handlers", "tests.e2e.cli.handlers")
+    served = start("serve", "--database-url", database_url, "--grace", "0s", *handlers)
+    try:
+        job_id = gosynq("enqueue", "endless", GOSYNQ_TARGET=served.addresses["grpc"]).out.strip()
+        until_it_runs(job_id, target=served.addresses["grpc"])
+        assert served.stop() == 0
+        assert served.process.stderr is not None
+        assert "handlers were still running in threads and were cut off" in served.process.stderr.read()
+    finally:
+        end(served)
+
+
+def until_it_runs(job_id: str, *, target: str) -> None:
+    """Return once a job is being worked on; the test's time limit is the patience."""
+    while gosynq("jobs", "get", job_id, "--json", GOSYNQ_TARGET=target).documents[0]["status"] != "processing":
+        pass
+
+
+@pytest.mark.timeout(60)
 def test_a_doctor_leaves_the_database_of_a_running_server_alone(data_dir: Path) -> None:
     served = start("up", "--data-dir", str(data_dir))
     try:
