@@ -12,8 +12,8 @@ from tests.service.house import Connection
 
 _STAGES = ("scheduled", "ready", "running", "finished")
 _EVENTS = """
-SELECT event.type, event.status, event.id AS place, told.id::text AS id, told.revision, told.attempt, cardinality(event.kinds) AS kinds,
-    cardinality(event.job_ids) AS ids
+SELECT event.type, event.status, event.id AS place, told.id::text AS id, told.revision, told.attempt,
+    cardinality(event.kinds) AS kinds, cardinality(event.job_ids) AS ids
 FROM gosynq.events AS event
 CROSS JOIN LATERAL unnest(event.job_ids, event.revisions, event.attempts) AS told (id, revision, attempt)
 ORDER BY told.id, told.revision, event.id
