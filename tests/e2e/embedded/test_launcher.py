@@ -20,11 +20,13 @@ OURSELVES = (os.geteuid(), os.getegid())
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
-def launched(
-    *command: str, parent: int | None = None, account: tuple[int, int] = OURSELVES
-) -> subprocess.CompletedProcess[str]:
-    told = [str(number) for number in (os.getpid() if parent is None else parent, *account)]
-    return subprocess.run([*LAUNCHER, *told, *command], check=False, capture_output=True, text=True)
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def launched(*command: str, parent: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Have a command launched as ourselves, for this process or for another parent."""
+    return run(*LAUNCHER, *map(str, (os.getpid() if parent is None else parent, *OURSELVES)), *command)
 
 
 def state(done: subprocess.CompletedProcess[str]) -> dict[str, list[str]]:
@@ -48,7 +50,9 @@ def test_no_signal_that_python_ignores_is_ignored_by_the_command() -> None:
 @as_root
 def test_root_becomes_the_account_with_none_of_its_own_groups() -> None:
     nobody = pwd.getpwnam("nobody")
-    became = state(launched(*STATE, account=(nobody.pw_uid, nobody.pw_gid)))
+    in_groups = "import os, sys; os.setgroups([0, 4]); os.execv(sys.argv[1], sys.argv[1:])"
+    told = map(str, (os.getpid(), nobody.pw_uid, nobody.pw_gid))
+    became = state(run(sys.executable, "-c", in_groups, *LAUNCHER, *told, *STATE))
     assert (became["Uid"], became["Gid"], became["Groups"]) == ([str(nobody.pw_uid)] * 4, [str(nobody.pw_gid)] * 4, [])
 
 
