@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import tempfile
@@ -25,6 +26,16 @@ POSTGRES_BIN = os.environ.get("GOSYNQ_TEST_POSTGRES_BIN")
 
 def pytest_report_header() -> str:
     return f"PostgreSQL: {POSTGRES_BIN or 'embedded'}"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Take back what a command that ran in this process made of logging: its stream is closed by the next test."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
