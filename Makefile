@@ -54,11 +54,11 @@ ifeq ($(UV),)
 	@$(PY) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo 'the venv module of "$(PY)" is missing; on Debian and Ubuntu: apt-get install python3-venv' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PY) -m venv .venv
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 else
 	@test -x $(BIN)/python || uv venv -q --python $(PY) .venv
-	VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --no-deps --require-hashes -r requirements.lock
 	VIRTUAL_ENV=$(CURDIR)/.venv uv pip install -q --no-build-isolation --no-deps -e .
 endif
 	@touch $@
