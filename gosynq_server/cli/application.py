@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gosynq_server.cli import demo, doctor, enqueue, health, jobs, migrate, server
+from gosynq_server.cli import demo, doctor, enqueue, health, jobs, migrate, server, watch
 from gosynq_server.cli.output import print_line
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(server.serve)
 app.add_typer(migrate.app, name="migrate")
 app.command()(enqueue.enqueue)
 app.add_typer(jobs.app, name="jobs")
+app.command()(watch.watch)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(health.health)

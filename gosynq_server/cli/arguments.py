@@ -51,6 +51,17 @@ def moment(text: str, option: str) -> datetime | None:
         raise typer.BadParameter(f"{text!r} is not in the years 1 to 9999 of UTC", param_hint=option) from error
 
 
+def since(text: str, option: str, *, now: datetime) -> datetime | None:
+    """Read a moment, or how long ago it was; None where nothing is said."""
+    if "-" in text or not text:
+        return moment(text, option)
+    try:
+        return now - parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        message = f"{text!r} is neither a duration such as 10m nor a moment such as 2030-01-31T12:00:00Z"
+        raise typer.BadParameter(message, param_hint=option) from error
+
+
 def labels(pairs: Sequence[str]) -> dict[str, str]:
     """Read NAME=VALUE pairs."""
     read = dict(pair.partition("=")[::2] for pair in pairs if "=" in pair)

@@ -38,6 +38,32 @@ def test_a_moment_without_a_zone_or_sense_is_refused_by_its_option(text: str, pr
     assert refused.value.param_hint == "--run-at"
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("", None),
+        ("1h30m", datetime(2030, 1, 31, 10, 30, tzinfo=UTC)),
+        ("2029-01-31T12:00:00Z", datetime(2029, 1, 31, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_beginning_is_a_moment_or_how_long_ago_it_was(text: str, read: datetime | None) -> None:
+    assert arguments.since(text, "--since", now=datetime(2030, 1, 31, 12, tzinfo=UTC)) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("10", "is neither a duration such as 10m nor a moment such as"),
+        ("999999d", "is neither a duration"),
+        ("2029-01-31T12:00:00", "has no zone"),
+    ],
+)
+def test_a_beginning_that_is_neither_is_refused_by_its_option(text: str, problem: str) -> None:
+    with pytest.raises(typer.BadParameter, match=problem) as refused:
+        arguments.since(text, "--since", now=datetime(2030, 1, 31, 12, tzinfo=UTC))
+    assert refused.value.param_hint == "--since"
+
+
 def test_a_label_keeps_what_follows_its_first_equals_sign() -> None:
     assert arguments.labels(["a=b=c", "d="]) == {"a": "b=c", "d": ""}
 

@@ -64,6 +64,11 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
             "no handlers from 'gosynq_server.demo.handlers:handlers': there is a handler for 'api_sync' already",
         ),
         (["serve"], "database_url: serve needs one"),
+        (["watch", "--type", "x"], "Invalid value for --type: 'x' is not one of created, started, succeeded, failed,"),
+        (["watch", "--since", "10"], "Invalid value for --since: '10' is neither a duration such as 10m nor a moment"),
+        (["watch", "--stop-when-terminal"], "Invalid value for --stop-when-terminal: it needs a --job"),
+        (["watch", "--cursor", "c", "--snapshot"], "Invalid value: --cursor and --snapshot exclude each other"),
+        (["watch", "--from-oldest", "--since", "1h"], "Invalid value: --from-oldest and --since exclude each other"),
     ],
 )
 def test_a_wrong_call_is_one_clear_line_and_status_2(told: Told, arguments: list[str], line: str) -> None:
@@ -85,6 +90,7 @@ def test_every_wrong_setting_has_its_own_line(told: Told) -> None:
         ["jobs", "list"],
         ["enqueue", "kind"],
         ["health"],
+        ["watch"],
     ],
 )
 def test_a_server_that_is_not_there_is_named_with_status_1(told: Told, arguments: list[str]) -> None:
@@ -132,7 +138,7 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_arguments_show_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([]) == 0
     shown = capsys.readouterr().out
-    for command in ("up", "serve", "migrate", "enqueue", "jobs", "demo", "doctor", "health"):
+    for command in ("up", "serve", "migrate", "enqueue", "jobs", "watch", "demo", "doctor", "health"):
         assert f" {command} " in shown
 
 
