@@ -3,7 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY requirements.lock ./
 # Everything is fetched by hash once; the installs below see only what was fetched.
-RUN pip download --no-cache-dir --require-hashes --requirement requirements.lock --dest /wheels
+RUN pip download --no-cache-dir --no-deps --require-hashes --requirement requirements.lock --dest /wheels
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY migrations migrations
 COPY gosynq gosynq
