@@ -31,6 +31,7 @@ from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.readiness import Addresses, remove_ready_file, write_ready_file
 from gosynq_server.rest.channel import open_channel
 from gosynq_server.rest.gateway import build_app
+from gosynq_server.rest.streams import Streams
 from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
@@ -74,6 +75,7 @@ class Server:
         self._operations = compose_operations(config, database, server_id=self._server_id)
         self._rpc = compose_rpc(config, self._operations, self._metrics, server_id=self._server_id)
         self._probes = compose_health(self._rpc)
+        self._streams = Streams()
         self._pool = None if handlers is None else self._compose_pool(handlers)
         self._pool_run: asyncio.Task[None] | None = None
         self._background: list[asyncio.Task[None]] = []
@@ -93,7 +95,8 @@ class Server:
         health_port = listen_by(self._probes.bind, host, config.health_port, flag="--health-port")
         metrics = WebServer(self._metrics.app(), listen(host, config.metrics_port, flag="--metrics-port"))
         async with open_channel(f"{_reachable(host)}:{grpc_port}") as channel:
-            rest = WebServer(build_app(channel), listen(host, config.http_port, flag="--http-port"))
+            app = build_app(channel, streams=self._streams)
+            rest = WebServer(app, listen(host, config.http_port, flag="--http-port"))
             addresses = Addresses(
                 grpc=address_of(host, grpc_port),
                 http=address_of(host, rest.port),
@@ -178,6 +181,7 @@ class Server:
         await self._rpc.health.drain()
         await asyncio.sleep(self._config.drain_delay.total_seconds())
         self._operations.waits.close()
+        self._streams.close()
         async with asyncio.TaskGroup() as ending:
             if self._pool is not None:
                 self._pool.stop()

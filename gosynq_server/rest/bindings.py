@@ -18,6 +18,7 @@ from gosynq.v1 import (
     schedule_service_pb2,
     worker_service_pb2,
 )
+from gosynq_server.rest import event_ids
 from gosynq_server.rest.descriptors import message_type
 from gosynq_server.rest.original import QUERY_ALIASES
 from gosynq_server.rest.refusals import MethodNotAllowed, PathUnknown
@@ -85,6 +86,15 @@ class Binding:
         """Whether the header Idempotency-Key has a field to fill."""
         return KEY_FIELD in message_type(self.rpc.input_type, self.body_field).fields_by_name
 
+    @property
+    def takes_event_id(self) -> bool:
+        """Whether it is a stream that goes on from the header Last-Event-ID."""
+        return self.rpc.server_streaming and event_ids.CURSOR in self.rpc.input_type.fields_by_name
+
+    def shown(self, response: Message) -> Message:
+        """Return what the caller is given of a response."""
+        return getattr(response, self.response_body) if self.response_body else response
+
 
 class RouteTable:
     """Finds the binding of a request. Paths must match as they are: a verb after the colon is part of them."""
@@ -109,11 +119,7 @@ class RouteTable:
 
 
 def contract_bindings() -> tuple[Binding, ...]:
-    """Return the bindings of every unary RPC of the contract.
-
-    Streaming RPCs are left out: the two bidirectional ones have no HTTP rule, and WatchEvents is not served as
-    server-sent events yet.
-    """
+    """Return the bindings of every RPC that has an HTTP rule: all but the two whose caller streams."""
     return tuple(binding for service in SERVICES for rpc in service.methods for binding in _rpc_bindings(rpc))
 
 
@@ -126,7 +132,7 @@ def compile_template(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
 
 
 def _rpc_bindings(rpc: MethodDescriptor) -> Iterator[Binding]:
-    if rpc.client_streaming or rpc.server_streaming:
+    if rpc.client_streaming:
         return
     rule = rpc.GetOptions().Extensions[annotations_pb2.http]
     for number, one in enumerate((rule, *rule.additional_bindings), start=1):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 REQUEST_ID: Final = "x-request-id"
+TIMEOUT: Final = "x-request-timeout"
 FORWARDED: Final = ("authorization", "traceparent", "tracestate", "baggage")
 DEFAULT_TIMEOUT: Final = timedelta(seconds=30)
 MAX_TIMEOUT: Final = timedelta(hours=1)
@@ -49,9 +50,15 @@ def call_metadata(headers: Headers, identity: str) -> list[tuple[str, str]]:
     return metadata
 
 
+def stream_timeout(headers: Headers) -> float | None:
+    """Return how many seconds a stream may last: what the caller says, or as long as both sides want it to."""
+    said = headers.get(TIMEOUT)
+    return None if said is None else _said_timeout(said).total_seconds()
+
+
 def call_timeout(headers: Headers, request: Message) -> timedelta:
     """Return how long the call may take: what the caller says, or a little more than it may wait, or 30 s."""
-    said = headers.get("x-request-timeout")
+    said = headers.get(TIMEOUT)
     return _waiting_timeout(request) if said is None else _said_timeout(said)
 
 
@@ -63,7 +70,7 @@ async def call_while_present(
     `receive` is the ASGI one of a request whose body was read: the next thing to come from it is the disconnect.
     """
     async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(_cancel_when_gone(call, receive))
+        watcher = group.create_task(cancel_when_gone(call, receive))
         try:
             return await call
         except grpc.aio.AioRpcError as error:
@@ -76,7 +83,8 @@ async def call_while_present(
             watcher.cancel()
 
 
-async def _cancel_when_gone(call: grpc.aio.UnaryUnaryCall[Any, Message], receive: Callable[[], Awaitable[Any]]) -> None:
+async def cancel_when_gone(call: grpc.aio.Call, receive: Callable[[], Awaitable[Any]]) -> None:
+    """Cancel a call when the HTTP caller leaves, whose body was read."""
     await receive()
     call.cancel()
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import orjson
@@ -13,15 +12,20 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gosynq_server.rest import calls, health
+from gosynq_server.rest import calls, event_ids, health
+from gosynq_server.rest.apart import apart
 from gosynq_server.rest.bindings import RouteTable, contract_bindings
-from gosynq_server.rest.errors import Failure, call_failure, internal_failure, refusal_failure
+from gosynq_server.rest.errors import call_failure, internal_failure, refusal_failure
+from gosynq_server.rest.framings import framing_for
 from gosynq_server.rest.json_out import write_message
 from gosynq_server.rest.openapi import openapi_document
 from gosynq_server.rest.original import success_status
 from gosynq_server.rest.origins import check_origin
 from gosynq_server.rest.refusals import BodyTooLarge, MethodNotAllowed, RequestRefused
 from gosynq_server.rest.requests import HttpRequest, request_message
+from gosynq_server.rest.responses import failure_response, gone_response, json_response
+from gosynq_server.rest.stream_answer import StreamAnswer
+from gosynq_server.rest.streams import Streams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -33,19 +37,18 @@ if TYPE_CHECKING:
 
     Page = Callable[[], Awaitable[Response]]
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-LARGE_BYTES: Final = 32 * 1024
 
 _log = logging.getLogger(__name__)
 
 
-def build_app(channel: grpc.aio.Channel, *, max_body_bytes: int = MAX_BODY_BYTES) -> Starlette:
+def build_app(
+    channel: grpc.aio.Channel, *, streams: Streams | None = None, max_body_bytes: int = MAX_BODY_BYTES
+) -> Starlette:
     """Return the REST app in front of the gRPC server that the channel leads to; the channel stays the caller's.
 
-    `max_body_bytes` bounds both the HTTP body and the message made of it, and is best the server's own message limit.
+    `streams` are to be closed when the app is to stop. `max_body_bytes` bounds both the HTTP body and the message made
+    of it, and is best the server's own message limit.
     """
     table = RouteTable(contract_bindings())
     document = orjson.dumps(openapi_document(table.bindings))
@@ -55,12 +58,13 @@ def build_app(channel: grpc.aio.Channel, *, max_body_bytes: int = MAX_BODY_BYTES
         return Response(document, media_type="application/json")
 
     async def read_health() -> Response:
-        return _json_response(*await page.read())
+        return json_response(*await page.read())
 
     gateway = Gateway(
         channel,
         table=table,
         pages={"/openapi.json": read_openapi, health.PATH: read_health},
+        streams=streams or Streams(),
         max_body_bytes=max_body_bytes,
     )
     return Starlette(routes=[Route("/{path:path}", gateway)])
@@ -70,10 +74,17 @@ class Gateway:
     """Answers the requests of the route table, and of a few pages that no RPC stands behind."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, *, table: RouteTable, pages: Mapping[str, Page], max_body_bytes: int
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        table: RouteTable,
+        pages: Mapping[str, Page],
+        streams: Streams,
+        max_body_bytes: int,
     ) -> None:
         self._table = table
         self._pages = pages
+        self._streams = streams
         self._max_body_bytes = max_body_bytes
         self._stubs = {binding.full_method: _stub(channel, binding) for binding in table.bindings}
 
@@ -89,12 +100,12 @@ class Gateway:
         try:
             response = await self._respond(request, identity)
         except RequestRefused as refused:
-            response = _failure_response(refusal_failure(refused))
+            response = failure_response(refusal_failure(refused))
         except ClientDisconnect:
-            response = _gone()
+            response = gone_response()
         except Exception:  # noqa: BLE001 - the edge: the log is told what it was, the caller where to look
             _log.exception("request failed", extra={"request_id": identity, "http_path": request.url.path})
-            response = _failure_response(internal_failure(identity))
+            response = failure_response(internal_failure(identity))
         response.headers[calls.REQUEST_ID] = identity
         return response
 
@@ -112,6 +123,8 @@ class Gateway:
     async def _call(self, request: Request, identity: str, route: tuple[Binding, Mapping[str, str]]) -> Response:
         binding, variables = route
         message = await self._message(request, binding, variables)
+        if binding.rpc.server_streaming:
+            return self._stream(request, identity, binding, message)
         call = self._stubs[binding.full_method](
             message,
             metadata=calls.call_metadata(request.headers, identity),
@@ -119,11 +132,23 @@ class Gateway:
         )
         match await calls.call_while_present(call, request.receive):
             case None:
-                return _gone()
+                return gone_response()
             case grpc.aio.AioRpcError() as error:
-                return _failure_response(call_failure(error, body=binding.body_field))
+                return failure_response(call_failure(error, body=binding.body_field))
             case response:
-                return await _apart(response.ByteSize(), _success_response, binding, response)
+                return await apart(response.ByteSize(), _success_response, binding, response)
+
+    def _stream(self, request: Request, identity: str, binding: Binding, message: Message) -> Response:
+        if request.headers.get(event_ids.HEADER) == event_ids.END:
+            return Response(status_code=204)
+        self._streams.check_room()
+        call = self._stubs[binding.full_method](
+            message,
+            metadata=calls.call_metadata(request.headers, identity),
+            timeout=calls.stream_timeout(request.headers),
+        )
+        framing = framing_for(",".join(request.headers.getlist("accept")))
+        return StreamAnswer(call, binding=binding, framing=framing, streams=self._streams)
 
     async def _message(self, request: Request, binding: Binding, variables: Mapping[str, str]) -> Message:
         http = HttpRequest(
@@ -131,8 +156,9 @@ class Gateway:
             query=request.scope["query_string"].decode("latin-1"),
             body=await self._body(request),
             idempotency_key=request.headers.get("idempotency-key", ""),
+            last_event_id=request.headers.get(event_ids.HEADER, ""),
         )
-        message = await _apart(len(http.body), request_message, binding, http)
+        message = await apart(len(http.body), request_message, binding, http)
         if message.ByteSize() > self._max_body_bytes:
             raise BodyTooLarge(self._max_body_bytes)
         return message
@@ -146,15 +172,9 @@ class Gateway:
         return bytes(body)
 
 
-async def _apart(size: int, convert: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Convert small things at once, and large ones in a thread: 4 MiB of numbers take seconds, and others wait."""
-    if size <= LARGE_BYTES:
-        return convert(*args, **kwargs)
-    return await asyncio.to_thread(convert, *args, **kwargs)
-
-
-def _stub(channel: grpc.aio.Channel, binding: Binding) -> grpc.aio.UnaryUnaryMultiCallable[Any, Any]:
-    return channel.unary_unary(
+def _stub(channel: grpc.aio.Channel, binding: Binding) -> Any:
+    open_stub = channel.unary_stream if binding.rpc.server_streaming else channel.unary_unary
+    return open_stub(
         binding.full_method,
         request_serializer=binding.request.SerializeToString,
         response_deserializer=binding.response.FromString,
@@ -162,23 +182,4 @@ def _stub(channel: grpc.aio.Channel, binding: Binding) -> grpc.aio.UnaryUnaryMul
 
 
 def _success_response(binding: Binding, response: Message) -> Response:
-    shown = getattr(response, binding.response_body) if binding.response_body else response
-    return _json_response(success_status(response), write_message(shown))
-
-
-def _failure_response(failure: Failure) -> Response:
-    return _json_response(failure.http_status, failure.body(), failure.headers)
-
-
-def _gone() -> Response:
-    """Return the answer that nobody reads any more."""
-    return Response(status_code=499)
-
-
-def _json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        orjson.dumps(body),
-        status_code=status,
-        media_type="application/json",
-        headers={"cache-control": "no-store", **(headers or {})},
-    )
+    return json_response(success_status(response), write_message(binding.shown(response)))

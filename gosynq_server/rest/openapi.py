@@ -6,7 +6,7 @@ import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from gosynq_server.rest import health
+from gosynq_server.rest import event_ids, health, openapi_streams
 from gosynq_server.rest.bindings import KEY_FIELD, SERVICES, compile_template
 from gosynq_server.rest.comments import contract_comments
 from gosynq_server.rest.descriptors import message_type
@@ -115,6 +115,8 @@ def _other_parameters(binding: Binding, schemas: Schemas) -> Iterator[Node]:
     for name, field in binding.query.items():
         if name == field.name:
             yield _parameter(name, "query", schemas.field(field))
+    if binding.takes_event_id:
+        yield _parameter(event_ids.HEADER, "header", {"type": "string", "description": openapi_streams.RESUMING})
     if binding.takes_key:
         text = f"As the field {KEY_FIELD} of the body, and instead of it."
         yield _parameter("Idempotency-Key", "header", {"type": "string", "description": text})
@@ -139,7 +141,10 @@ def _request_body(binding: Binding, schemas: Schemas) -> Node:
 
 def _responses(binding: Binding, schemas: Schemas, comments: Mapping[str, str]) -> Node:
     shown = message_type(binding.rpc.output_type, binding.response_body)
-    good = {"description": comments[shown.full_name], "content": _json(schemas.message(shown))}
+    content = openapi_streams.content if binding.rpc.server_streaming else _json
+    good = {"description": comments[shown.full_name], "content": content(schemas.message(shown))}
+    if binding.takes_event_id:
+        return {"200": good, "204": {"description": openapi_streams.OVER}, "default": _FAILED}
     statuses = ("200", "201") if makes_job(binding.response) else ("200",)
     return {**dict.fromkeys(statuses, good), "default": _FAILED}
 

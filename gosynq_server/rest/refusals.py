@@ -98,6 +98,38 @@ class CrossOrigin(RequestRefused):
         yield error_details_pb2.ErrorInfo(reason="CROSS_ORIGIN", domain=DOMAIN, metadata=metadata)
 
 
+class TooManyStreams(RequestRefused):
+    """As many streams are open as may be."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    http_status = 429
+
+    def __init__(self, limit: int) -> None:
+        """Name the limit."""
+        self.limit = limit
+        super().__init__(f"{limit} streams are open here, which is the limit")
+
+    def details(self) -> Iterable[Message]:
+        """Name the reason and the limit."""
+        metadata = {"limit": str(self.limit)}
+        yield error_details_pb2.ErrorInfo(reason="TOO_MANY_STREAMS", domain=DOMAIN, metadata=metadata)
+
+
+class ServerDraining(RequestRefused):
+    """The server is stopping, in the words and with the reason of its own answer."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    http_status = 503
+
+    def __init__(self) -> None:
+        """Say where to go."""
+        super().__init__("The server is stopping; try another one.")
+
+    def details(self) -> Iterable[Message]:
+        """Name the reason."""
+        yield error_details_pb2.ErrorInfo(reason="SERVER_DRAINING", domain=DOMAIN)
+
+
 class BodyTooLarge(RequestRefused):
     """The request is larger than the server takes."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gosynq_server.rest import event_ids
 from gosynq_server.rest.bindings import KEY_FIELD
 from gosynq_server.rest.json_in import read_message
 from gosynq_server.rest.json_scalars import read_string
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """What of an HTTP request becomes part of the message. `idempotency_key` is the header, "" without it."""
+    """What of an HTTP request becomes part of the message. Each of the two headers is "" without it."""
 
     variables: Mapping[str, str]
     query: str = ""
     body: bytes = b""
     idempotency_key: str = ""
+    last_event_id: str = ""
 
 
 def request_message(binding: Binding, http: HttpRequest) -> Message:
@@ -40,6 +42,8 @@ def request_message(binding: Binding, http: HttpRequest) -> Message:
         _read_variable(request, path, value)
     if http.idempotency_key:
         _read_idempotency_key(request, binding, http.idempotency_key)
+    if http.last_event_id and binding.takes_event_id:
+        event_ids.resume(request, _read_named(event_ids.HEADER, http.last_event_id))
     name_kind(request)
     return request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,28 +12,21 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from google.protobuf import any_pb2
 from google.protobuf.message import Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, error_details_pb2
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_status import rpc_status
 from starlette.applications import Starlette
 
-from gosynq.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
+from gosynq.v1 import event_service_pb2_grpc, job_pb2, job_service_pb2, job_service_pb2_grpc
+from gosynq_server.app.web import WebServer
 from gosynq_server.rest.bindings import SERVICES
+from gosynq_server.rest.channel import open_channel
 from gosynq_server.rest.gateway import build_app
+from gosynq_server.rest.streams import Streams
+from tests.rest.scripted import ScriptedEvents, Seen, seen, status_of
 
 JOB_ID = "01900000-0000-7000-8000-000000000001"
 MISSING = "01900000-0000-7000-8000-00000000dead"
-
-
-@dataclass(slots=True, kw_only=True)
-class Seen:
-    """One call as it reached the server."""
-
-    request: Message
-    metadata: dict[str, str]
-    seconds: float
 
 
 @dataclass(slots=True)
@@ -79,13 +73,12 @@ class EchoJobs(job_service_pb2_grpc.JobServiceServicer):
             self.cancelled.set()
 
     def _note(self, request: Message, context: Any) -> None:
-        metadata = {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
-        self.seen.append(Seen(request=request, metadata=metadata, seconds=context.time_remaining()))
+        self.seen.append(seen(request, context))
 
 
 async def _abort_missing(context: Any) -> None:
     info = error_details_pb2.ErrorInfo(reason="JOB_NOT_FOUND", domain="gosynq", metadata={"job_id": MISSING})
-    await context.abort_with_status(_status(code_pb2.NOT_FOUND, f"job {MISSING} not found", info))
+    await context.abort_with_status(status_of(code_pb2.NOT_FOUND, f"job {MISSING} not found", info))
 
 
 async def _abort_full(context: Any) -> None:
@@ -94,21 +87,18 @@ async def _abort_full(context: Any) -> None:
     retry = error_details_pb2.RetryInfo()
     retry.retry_delay.FromMilliseconds(1500)
     details = (info, error_details_pb2.BadRequest(field_violations=[violation]), retry)
-    await context.abort_with_status(_status(code_pb2.RESOURCE_EXHAUSTED, "job.queue: is full", *details))
-
-
-def _status(code: int, message: str, *details: Message) -> Any:
-    status = status_pb2.Status(code=code, message=message)
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return rpc_status.to_status(status)
+    await context.abort_with_status(status_of(code_pb2.RESOURCE_EXHAUSTED, "job.queue: is full", *details))
 
 
 @pytest.fixture
 async def jobs() -> EchoJobs:
     return EchoJobs()  # type: ignore[abstract]  # the generated base answers the rest
+
+
+@pytest.fixture
+async def events() -> ScriptedEvents:
+    """Give the events of the server, which a test scripts."""
+    return ScriptedEvents()  # type: ignore[abstract]  # the generated base answers the rest
 
 
 @pytest.fixture
@@ -128,16 +118,17 @@ async def healths(serving: tuple[str, ...]) -> health.aio.HealthServicer:
 
 @pytest.fixture
 async def channel(
-    jobs: EchoJobs, healths: health.aio.HealthServicer, tmp_path: Path
+    jobs: EchoJobs, events: ScriptedEvents, healths: health.aio.HealthServicer, tmp_path: Path
 ) -> AsyncIterator[grpc.aio.Channel]:
     """Give a channel to the running server."""
     address = f"unix:{tmp_path / 'grpc.sock'}"
     server = grpc.aio.server()
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(events, server)
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     server.add_insecure_port(address)
     await server.start()
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with open_channel(address) as channel:
         yield channel
     await server.stop(None)
 
@@ -153,4 +144,41 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of the REST edge, which answers like one on a socket: never by raising."""
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://edge") as client:
+        yield client
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """The REST edge on a socket, as a server has it."""
+
+    port: int
+    streams: Streams
+    server: WebServer
+    running: asyncio.Task[None]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def stop(self) -> None:
+        """Stop in the order in which a server does."""
+        self.streams.close()
+        self.server.stop()
+        await self.running
+
+
+@pytest.fixture
+async def edge(channel: grpc.aio.Channel) -> AsyncIterator[Edge]:
+    """Give the REST edge on a socket, in front of the running server."""
+    streams = Streams()
+    server = WebServer(build_app(channel, streams=streams), socket.create_server(("127.0.0.1", 0)))
+    edge = Edge(port=server.port, streams=streams, server=server, running=asyncio.create_task(server.run()))
+    yield edge
+    await edge.stop()
+
+
+@pytest.fixture
+async def caller(edge: Edge) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that talks to the REST edge over its socket."""
+    async with httpx.AsyncClient(base_url=edge.url) as client:
         yield client

@@ -28,10 +28,10 @@ def test_every_binding_is_found_by_its_own_path_with_its_variables(binding: Bind
     assert variables == {name: VALUES.get(name, "host@1") for name in binding.variables}
 
 
-def test_every_unary_rpc_has_a_binding_and_no_streaming_one_has() -> None:
-    unary = {rpc.full_name for service in SERVICES for rpc in service.methods if not rpc.server_streaming}
+def test_every_rpc_has_a_binding_but_those_whose_caller_streams() -> None:
+    served = {rpc.full_name for service in SERVICES for rpc in service.methods if not rpc.client_streaming}
 
-    assert {binding.rpc.full_name for binding in TABLE.bindings} == unary
+    assert {binding.rpc.full_name for binding in TABLE.bindings} == served
     assert len(SERVICES) == 6
 
 
@@ -52,6 +52,8 @@ def test_every_path_variable_is_a_string_field() -> None:
     ("method", "path", "rpc"),
     [
         ("GET", "/api/v1/jobs/a:wait", "WaitJob"),
+        ("GET", "/api/v1/events:watch", "WatchEvents"),
+        ("GET", "/api/v1/events", "ListEvents"),
         ("GET", "/api/v1/jobs/a", "GetJob"),
         ("GET", "/api/v1/jobs", "ListJobs"),
         ("POST", "/api/v1/jobs:batchEnqueue", "BatchEnqueueJobs"),
@@ -75,7 +77,7 @@ def test_a_verb_after_the_colon_is_part_of_the_path(method: str, path: str, rpc:
         "/api/v1/jobs/a:wait:wait",
         "/api/v1/jobs/a/b/c",
         "/api/v1/jobs/a:Wait",
-        "/api/v1/events:watch",
+        "/api/v1/events:Watch",
     ],
 )
 def test_another_path_is_unknown(path: str) -> None:
@@ -118,3 +120,7 @@ def test_query_parameters_are_what_neither_path_nor_body_brings() -> None:
 
 def test_the_calls_that_take_an_idempotency_key_are_those_with_a_field_for_it() -> None:
     assert {binding.rpc.name for binding in TABLE.bindings if binding.takes_key} == {"EnqueueJob", "TriggerSchedule"}
+
+
+def test_the_streams_that_go_on_from_an_event_id_are_those_with_a_cursor_to_begin_at() -> None:
+    assert {binding.rpc.name for binding in TABLE.bindings if binding.takes_event_id} == {"WatchEvents"}

@@ -6,7 +6,7 @@ from google.protobuf.message import Message
 from starlette.datastructures import Headers
 
 from gosynq.v1 import job_service_pb2, worker_service_pb2
-from gosynq_server.rest.calls import call_metadata, call_timeout, request_id
+from gosynq_server.rest.calls import call_metadata, call_timeout, request_id, stream_timeout
 from gosynq_server.rest.refusals import FieldInvalid
 
 
@@ -75,3 +75,10 @@ def test_a_call_may_take_as_long_as_is_said_or_a_little_longer_than_it_waits(
 def test_another_timeout_is_refused(text: str) -> None:
     with pytest.raises(FieldInvalid, match="X-Request-Timeout: must be a number of seconds above 0 and up to 3600"):
         call_timeout(Headers({"x-request-timeout": text}), job_service_pb2.GetJobRequest())
+
+
+def test_a_stream_lasts_until_it_ends_unless_the_caller_says_otherwise() -> None:
+    assert stream_timeout(Headers({})) is None
+    assert stream_timeout(Headers({"x-request-timeout": "1.5"})) == 1.5
+    with pytest.raises(FieldInvalid, match="X-Request-Timeout: must be a number"):
+        stream_timeout(Headers({"x-request-timeout": "0"}))

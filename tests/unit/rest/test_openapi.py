@@ -62,8 +62,7 @@ def test_every_binding_is_an_operation_of_its_own() -> None:
     ids = [operation["operationId"] for _, method, operation in operations() if method in METHODS]
 
     assert len(ids) == len(set(ids)) == len(BINDINGS) + 1
-    assert {"EnqueueJob", "CancelJob", "CancelJob2", "ReadHealth"} <= set(ids)
-    assert "WatchEvents" not in ids
+    assert {"EnqueueJob", "CancelJob", "CancelJob2", "ReadHealth", "WatchEvents"} <= set(ids)
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), list(operations()), ids=lambda value: str(value)[:60])
@@ -76,7 +75,9 @@ def test_an_operation_is_whole(path: str, method: str, operation: dict[str, Any]
     assert all(count == 1 for count in places.values())
     assert all(parameter["schema"] for parameter in parameters)
     assert method in {"post", "patch"} or "requestBody" not in operation
-    assert all(response["description"] and response["content"] for response in operation["responses"].values())
+    for status, response in operation["responses"].items():
+        assert response["description"]
+        assert ("content" in response) == (status != "204")
     assert all(re.fullmatch(r"[1-5]\d\d|default", status) for status in operation["responses"])
     assert set(operation["tags"]) <= {tag["name"] for tag in DOCUMENT["tags"]}
     assert operation["summary"].endswith(".")
@@ -114,6 +115,19 @@ def test_the_enqueue_is_told_as_it_is() -> None:
     assert spec["properties"]["labels"]["additionalProperties"] == {"type": "string"}
     assert resolved(spec["properties"]["priority"])["enum"] == ["unspecified", "low", "normal", "high", "critical"]
     assert [parameter["name"] for parameter in enqueue["parameters"]] == ["validate_only", "Idempotency-Key"]
+
+
+def test_a_stream_is_told_in_both_of_its_forms() -> None:
+    watch = DOCUMENT["paths"]["/api/v1/events:watch"]["get"]
+    good = watch["responses"]["200"]["content"]
+    places = {(parameter["name"], parameter["in"]) for parameter in watch["parameters"]}
+
+    assert set(watch["responses"]) == {"200", "204", "default"}
+    assert set(good) == {"application/x-ndjson", "text/event-stream"}
+    line = good["application/x-ndjson"]["schema"]["properties"]
+    assert resolved(line["result"])["properties"]["events"]["items"] == {"$ref": "#/components/schemas/JobEvent"}
+    assert resolved(line["error"]) is SCHEMAS["Error"]
+    assert places > {("types", "query"), ("cursor", "query"), ("Last-Event-ID", "header")}
 
 
 def test_a_whole_body_leaves_out_what_the_path_brings() -> None:
