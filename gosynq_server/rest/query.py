@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -12,11 +12,14 @@ from gosynq_server.rest.refusals import FieldInvalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_WITH_COMMAS: Final = frozenset({"labels"})
+
 
 def query_tree(fields: Mapping[str, FieldDescriptor], query: str) -> dict[str, Any]:
     """Return a query string as an object of the given fields.
 
-    A repeated field's values come by repetition or joined by commas. An empty text is as good as none, but for
+    A repeated field's values come by repetition or joined by commas; labels by repetition alone, as a comma may be part
+    of one. An empty text is as good as none, but for
     booleans, where it could be meant as true.
     """
     tree: dict[str, Any] = {}
@@ -37,7 +40,8 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 def _add(tree: dict[str, Any], field: FieldDescriptor, text: str) -> None:
     if field.is_repeated:
-        tree.setdefault(field.name, []).extend(_json_value(field, item) for item in text.split(","))
+        items = [text] if field.name in _WITH_COMMAS else text.split(",")
+        tree.setdefault(field.name, []).extend(_json_value(field, item) for item in items)
         return
     if field.name in tree:
         raise FieldInvalid(field.name, "is given twice")

@@ -18,6 +18,7 @@ QUERIES = {binding.rpc.name: binding.query for binding in contract_bindings()}
         ("ListJobs", "pageSize=5", {"page_size": "5"}),
         ("ListJobs", "status=&queue=&limit=", {}),
         ("ListJobs", "filter=status+%3D+%22a,b%22", {"filter": 'status = "a,b"'}),
+        ("ListEvents", "labels=a%3Db,c&labels=d=e%2Cf", {"labels": ["a=b,c", "d=e,f"]}),
         ("GetJob", "view=full", {"view": "full"}),
         ("GetJob", "view=2", {"view": 2}),
         ("WaitJob", "timeout=1.5s", {"timeout": "1.5s"}),
