@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.errors import GosynqError
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BACKLOG = 1024
+_UNREAD_LIMIT = timedelta(seconds=90)
 
 
 class AddressTaken(GosynqError):
@@ -48,6 +51,11 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         # Connections of an earlier run that linger do not count.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if sys.platform == "linux":
+            # A peer that takes nothing of what it was sent would hold its connection for ever: its TCP goes on answering.
+            # Those that are accepted here inherit it (tcp(7)).
+            limit = int(_UNREAD_LIMIT.total_seconds() * 1000)
+            bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
         bound.bind(address)
         bound.listen(_BACKLOG)
     except OSError:

@@ -1,4 +1,5 @@
 import socket
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -61,3 +62,11 @@ def test_a_port_that_was_free_again_by_the_time_of_asking_is_told_too() -> None:
 
 def test_an_address_is_written_so_that_its_port_can_be_told() -> None:
     assert (address_of("::1", 1), address_of("h", 1)) == ("[::1]:1", "h:1")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit this")
+def test_a_connection_whose_peer_takes_nothing_is_cut_off_after_a_time() -> None:
+    with listen("127.0.0.1", 0, flag="--x-port") as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 90_000
