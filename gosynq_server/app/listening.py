@@ -52,8 +52,8 @@ def _listening(host: str, port: int) -> socket.socket:
         # Connections of an earlier run that linger do not count.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if sys.platform == "linux":
-            # A peer that takes nothing of what it was sent would hold its connection for ever: its TCP goes on answering.
-            # Those that are accepted here inherit it (tcp(7)).
+            # A peer that takes nothing of what it was sent would hold its connection for ever, as its TCP goes on
+            # answering. What is accepted here inherits the limit.
             limit = int(_UNREAD_LIMIT.total_seconds() * 1000)
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, limit)
         bound.bind(address)
