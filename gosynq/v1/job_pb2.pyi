@@ -347,7 +347,9 @@ class JobSpec(_message.Message):
 
     @_builtins.property
     def run_at(self) -> _timestamp_pb2.Timestamp:
-        """An absolute moment."""
+        """An absolute moment, kept to the microsecond as all moments are. The first
+        and the last microsecond that a Timestamp can say are refused.
+        """
 
     @_builtins.property
     def delay(self) -> _duration_pb2.Duration:

@@ -31,9 +31,11 @@ STATUSES: dict[int, JobStatus] = {number: status for status, number in STATUS_NU
 PRIORITIES: dict[int, Priority | None] = {0: None} | {number: level for level, number in PRIORITY_NUMBERS.items()}
 STRATEGIES: dict[int, BackoffStrategy | None] = {0: None} | {number: one for one, number in STRATEGY_NUMBERS.items()}
 
-# Python's first and last moment stand for infinity where moments are stored, so the seconds they are in are left out.
-_FIRST_SECOND = int((datetime.min.replace(tzinfo=UTC) - EPOCH).total_seconds()) + 1
-_LAST_SECOND = int((datetime.max.replace(tzinfo=UTC, microsecond=0) - EPOCH).total_seconds()) - 1
+# The first and the last moment that Python has stand for infinity where moments are stored.
+_BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+_AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+_FIRST_SECOND = int((_BEFORE_ALL - EPOCH).total_seconds())
+_LAST_SECOND = int((_AFTER_ALL.replace(microsecond=0) - EPOCH).total_seconds())
 _LONGEST_SECONDS = 315_576_000_000
 _NANOS = 1_000_000_000
 
@@ -44,10 +46,14 @@ def refusal(field: str, description: str, reason: str) -> ValidationFailed:
 
 
 def moment_of(stamp: timestamp_pb2.Timestamp, field: str) -> datetime:
-    """Return the moment, cut to microseconds; ValidationFailed outside of the years 1 to 9999."""
+    """Return the moment, cut to microseconds; ValidationFailed for none, and for the first and the last of all."""
     if not (_FIRST_SECOND <= stamp.seconds <= _LAST_SECOND and 0 <= stamp.nanos < _NANOS):
         raise refusal(field, "must be a moment in the years 1 to 9999", "timestamp.range")
-    return EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+    moment = EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
+    if moment in {_BEFORE_ALL, _AFTER_ALL}:
+        problem = "must lie between 0001-01-01T00:00:00.000001Z and 9999-12-31T23:59:59.999998Z"
+        raise refusal(field, problem, "timestamp.range")
+    return moment
 
 
 def length_of(duration: duration_pb2.Duration, field: str) -> timedelta:

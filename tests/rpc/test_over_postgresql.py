@@ -262,13 +262,21 @@ async def test_a_job_that_never_ran_has_no_attempts(stub: JobServiceAsyncStub) -
 
 
 @pytest.mark.parametrize(
-    "moment", [datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 58, tzinfo=UTC)]
+    ("moment", "text"),
+    [
+        (Timestamp(seconds=-62_135_596_800, nanos=1000), "0001-01-01T00:00:00.000001Z"),
+        (Timestamp(seconds=253_402_300_799, nanos=999_998_000), "9999-12-31T23:59:59.999998Z"),
+    ],
 )
-async def test_the_first_and_the_last_moment_can_be_stored(stub: JobServiceAsyncStub, moment: datetime) -> None:
-    stamp = Timestamp(seconds=int((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()))
-    job_id = await enqueue(stub, run_at=stamp)
+async def test_the_first_and_the_last_moment_can_be_stored_and_found(
+    stub: JobServiceAsyncStub, moment: Timestamp, text: str
+) -> None:
+    job_id = await enqueue(stub, run_at=moment)
+    job = (await stub.GetJob(GetJobRequest(job_id=job_id))).job
+    found = await stub.ListJobs(ListJobsRequest(filter=f"run_at = {text}"))
 
-    assert (await stub.GetJob(GetJobRequest(job_id=job_id))).job.status == job_pb2.JOB_STATUS_PENDING
+    assert (job.status, job.run_at) == (job_pb2.JOB_STATUS_PENDING, moment)
+    assert [each.id for each in found.jobs] == [job_id]
 
 
 async def test_any_text_that_is_allowed_can_be_stored(stub: JobServiceAsyncStub) -> None:

@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gosynq.v1 import event_pb2, job_pb2
@@ -66,10 +66,13 @@ def test_a_number_leads_back_to_its_member_and_zero_to_none() -> None:
     assert (convert.PRIORITIES[0], convert.STRATEGIES[0]) == (None, None)
 
 
-FIRST, LAST = datetime(1, 1, 1, 0, 0, 1), datetime(9999, 12, 31, 23, 59, 58, 999_999)  # noqa: DTZ001 - bounds are naive
+FIRST = datetime.min.replace(tzinfo=UTC) + datetime.resolution
+LAST = datetime.max.replace(tzinfo=UTC) - datetime.resolution
 
 
-@given(moment=st.datetimes(FIRST, LAST, timezones=st.just(UTC)))
+@example(moment=FIRST)
+@example(moment=LAST)
+@given(moment=st.datetimes(FIRST.replace(tzinfo=None), LAST.replace(tzinfo=None), timezones=st.just(UTC)))
 def test_a_moment_survives_both_ways(moment: datetime) -> None:
     message = convert.timestamp(moment)
 
@@ -97,8 +100,8 @@ def test_what_is_not_set_has_no_message() -> None:
 @pytest.mark.parametrize(
     "stamp",
     [
-        Timestamp(seconds=-62_135_596_800),
-        Timestamp(seconds=253_402_300_799),
+        Timestamp(seconds=-62_135_596_801, nanos=999_999_999),
+        Timestamp(seconds=253_402_300_800),
         Timestamp(seconds=2**63 - 1),
         Timestamp(seconds=-(2**63)),
         Timestamp(nanos=-1),
@@ -110,6 +113,23 @@ def test_a_moment_beyond_the_years_1_to_9999_is_refused_by_name(stamp: Timestamp
         convert.moment_of(stamp, "job.run_at")
 
     assert caught.value.violations[0].field == "job.run_at"
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        Timestamp(seconds=-62_135_596_800),
+        Timestamp(seconds=-62_135_596_800, nanos=999),
+        Timestamp(seconds=253_402_300_799, nanos=999_999_000),
+        Timestamp(seconds=253_402_300_799, nanos=999_999_999),
+    ],
+)
+def test_a_moment_that_is_stored_as_infinity_is_refused_with_the_bounds(stamp: Timestamp) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        convert.moment_of(stamp, "job.run_at")
+
+    bounds = "must lie between 0001-01-01T00:00:00.000001Z and 9999-12-31T23:59:59.999998Z"
+    assert (caught.value.violations[0].field, caught.value.violations[0].description) == ("job.run_at", bounds)
 
 
 @pytest.mark.parametrize(
