@@ -25,7 +25,14 @@ class Config:
     database_url: Annotated[
         str | None, Means(DatabaseUrl(), "PostgreSQL's URL; without one the embedded database serves.", secret=True)
     ] = field(default=None, repr=False)
-    data_dir: Annotated[Path | None, Means(Location(), "The embedded database's folder; made if missing.")] = None
+    data_dir: Annotated[
+        Path | None,
+        Means(
+            Location(),
+            "The embedded database's folder, made if missing; without one ~/.local/state/gosynq/embedded, "
+            "or /var/lib/gosynq/embedded for root.",
+        ),
+    ] = None
     auto_migrate: Annotated[bool, Means(Switch(), "Migrate the database at the start; the embedded one always is.")] = (
         False
     )

@@ -17,6 +17,7 @@ from gosynq_server.cli.application import app
 from gosynq_server.config.client import ClientConfig
 from gosynq_server.config.server import Config
 from gosynq_server.config.settings import settings_of
+from gosynq_server.embedded.cluster import default_data_dir
 from tools.document_settings import DOCUMENT, document, shown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +58,20 @@ def test_the_settings_in_the_readme_have_their_true_defaults() -> None:
         told |= zip(names, (cells[1].split(", ") if names else []), strict=True)
     assert len(told) > 10
     assert told == {name: defaults[name] for name in told}
+
+
+@pytest.mark.parametrize("user", [0, 1000])
+def test_the_pages_say_where_the_embedded_database_is_kept(user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    folder = str(default_data_dir()).replace(str(Path.home()), "~")
+    assert f"`{folder}`" in README
+    assert folder in DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_readme_says_first_where_the_commands_of_a_clone_are() -> None:
+    [block] = [block for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL) if "gosynq up" in block]
+    assert re.match(r'export PATH="\S+/\.venv/bin:\$PATH"\n', block)
 
 
 def test_the_readme_names_every_command_and_no_other() -> None:
