@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2
 
-from gosynq_client import (
-    Client,
-    JobEvent,
-)
-from tests.contract.client.scripted import UNAVAILABLE, Script, status
+from gosynq.v1 import event_service_pb2, job_service_pb2
+from gosynq_client import Client, JobEvent
+from tests.contract.client.scripted import UNAVAILABLE, Context, Script, status
 from tests.contract.client.watching import SECONDS, says, stays, take, told
 
 
@@ -125,3 +125,26 @@ async def test_a_watch_ends_once_its_jobs_are_terminal(script: Script, client: C
 
     assert [event.event_id async for event in watch] == ["a", "b"]
     assert [request.stop_when_terminal for request in script.requests("WatchEvents")] == [True, True]
+
+
+async def test_what_a_server_said_before_it_ended_is_given_however_late_it_is_taken(
+    script: Script, client: Client
+) -> None:
+    ended = asyncio.Event()
+
+    async def say_all(request: event_service_pb2.WatchEventsRequest, context: Context) -> AsyncIterator[Any]:
+        for number in range(20):
+            yield told(f"c{number}", str(number))
+        ended.set()
+
+    script.watches.append(say_all)
+    script.answer("EnqueueJob", job_service_pb2.EnqueueJobResponse(job_id="job-1"))
+    watch = client.watch(job_ids=["job-1"], stop_when_terminal=True)
+
+    assert await take(watch, 1) == ["0"]
+    await ended.wait()
+    # Without a key it goes over the watch's own connection: once it is answered, the stream's end has come too.
+    await client.enqueue("send_email", idempotency_key="")
+
+    assert [event.event_id async for event in watch] == [str(number) for number in range(1, 20)]
+    assert len(script.requests("WatchEvents")) == 1
