@@ -83,6 +83,16 @@ async def test_events_that_a_resumed_stream_repeats_are_not_given_again(script: 
     assert await take(client.watch(), 5) == ["a", "b", "c", "d", "e"]
 
 
+async def test_a_repeat_of_the_largest_response_is_recognized(script: Script, client: Client) -> None:
+    largest = [str(number) for number in range(1000)]
+    script.watches += (
+        says(told("c1", "before"), told("c2", *largest), UNAVAILABLE),
+        stays(told("c2", *largest), told("c3", "after")),
+    )
+
+    assert await take(client.watch(), 1002) == ["before", *largest, "after"]
+
+
 class Log:
     """A server's log of numbered events, told in responses of changing sizes by streams that all break.
 
