@@ -141,7 +141,7 @@ class EnqueueJobResponse(_message.Message):
     cursor: _builtins.str
     """For WatchEventsRequest.cursor: a watch from here shows the job's every event,
     CREATED first, and perhaps earlier events of other jobs. Empty in batches and
-    streams, if deduplicated, and if validate_only.
+    streams, if deduplicated, if validate_only, and from a server without events.
     """
     @_builtins.property
     def job(self) -> _job_pb2.Job:
