@@ -3,7 +3,7 @@
 -- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
 -- Locks: the rows that it moves, in the order of their ids, as all do that lock several leases.
 WITH held AS MATERIALIZED (
-    SELECT job.id
+    SELECT job.id, job.lease_seq
     FROM gosynq.running AS job
     INNER JOIN unnest($2::uuid [], $3::integer []) AS lease (id, lease_seq)
         ON job.id = lease.id AND job.lease_seq = lease.lease_seq
@@ -13,11 +13,9 @@ WITH held AS MATERIALIZED (
 ),
 ended AS (
     DELETE FROM gosynq.running AS job
-    USING held, unnest(
-        $2::uuid [], $3::integer []
-    ) AS lease (id, lease_seq)
+    USING held
     WHERE
-        job.queue = $1 AND job.id = held.id AND job.id = lease.id AND job.lease_seq = lease.lease_seq
+        job.queue = $1 AND job.id = held.id AND job.lease_seq = held.lease_seq
         AND job.lease_expires_at <= $4
         AND job.cancel_requested_at IS NULL
     RETURNING
