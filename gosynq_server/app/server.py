@@ -94,7 +94,7 @@ class Server:
         grpc_port = listen_by(self._rpc.bind, host, config.grpc_port, flag="--grpc-port")
         health_port = listen_by(self._probes.bind, host, config.health_port, flag="--health-port")
         metrics = WebServer(self._metrics.app(), listen(host, config.metrics_port, flag="--metrics-port"))
-        async with open_channel(f"{_reachable(host)}:{grpc_port}") as channel:
+        async with open_channel(address_of(_reachable(host), grpc_port)) as channel:
             app = build_app(channel, streams=self._streams)
             rest = WebServer(app, listen(host, config.http_port, flag="--http-port"))
             addresses = Addresses(
@@ -210,9 +210,9 @@ def _spare_garbage_collection() -> None:
 
 
 def _reachable(host: str) -> str:
-    """Return an address of this machine by which a server bound on a host is reached."""
-    wildcards = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - what is bound, not a binding
-    return wildcards.get(host, f"[{host}]" if ":" in host else host)
+    """Return a host by which a server bound on a host is reached from this machine."""
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound, not a binding
+    return wildcards.get(host, host)
 
 
 @contextmanager

@@ -19,8 +19,7 @@ def query_tree(fields: Mapping[str, FieldDescriptor], query: str) -> dict[str, A
     """Return a query string as an object of the given fields.
 
     A repeated field's values come by repetition or joined by commas; labels by repetition alone, as a comma may be part
-    of one. An empty text is as good as none, but for
-    booleans, where it could be meant as true.
+    of one. An empty text is as good as none, but for booleans, where it could be meant as true.
     """
     tree: dict[str, Any] = {}
     for name, text in _pairs(query):
