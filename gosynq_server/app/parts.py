@@ -27,12 +27,17 @@ from gosynq_server.pool.source import LocalLeaseSource
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import HealthServer, RpcOptions, Services, build_server
 from gosynq_server.service.enqueue import Enqueuer
+from gosynq_server.service.event_log import EventLog
+from gosynq_server.service.event_pages import EventPages
+from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.replicas import Replicas
+from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Signal, Wakeups
+from gosynq_server.service.watches import Watches
 from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
@@ -59,6 +64,8 @@ class Operations:
     replicas: Replicas
     queues: Queues
     waits: Waits
+    ticker: Ticker
+    tail: EventTail
     enqueuer: Enqueuer
     jobs: Jobs
     leases: Leases
@@ -91,12 +98,15 @@ def queue_defaults(config: Config) -> QueueDefaults:
 
 def compose_operations(config: Config, database: Database, *, server_id: str) -> Operations:
     """Put the services together."""
-    here, everywhere = Wakeups(), Wakeups()
-    replicas = Replicas(database, server_id=server_id, here=here)
+    here, everywhere, ticked = Wakeups(), Wakeups(), Signal()
+    ticker = Ticker(database, ticked=ticked)
+    here.signal(ticker.signal)
+    tail = EventTail(database, ticker, ticked=ticked)
+    waits = Waits(tail)
+    here.add(waits)
+    replicas = Replicas(database, server_id=server_id, here=here, on_tick=ticked.set)
     everywhere.add(here)
     everywhere.add(replicas)
-    waits = Waits(database)
-    here.add(waits)
     queues = Queues(database, defaults=queue_defaults(config))
     window = config.idempotency_window
     return Operations(
@@ -106,6 +116,8 @@ def compose_operations(config: Config, database: Database, *, server_id: str) ->
         replicas=replicas,
         queues=queues,
         waits=waits,
+        ticker=ticker,
+        tail=tail,
         enqueuer=Enqueuer(database, queues, everywhere, window=window),
         jobs=Jobs(database, queues, everywhere, waits, window=window),
         leases=Leases(database, queues, everywhere, window=window),
@@ -120,9 +132,16 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         max_payload_bytes=config.max_payload_bytes,
         idempotency_window=config.idempotency_window,
         event_retention=EVENT_RETENTION,
-        features=("stream-enqueue",),
+        features=("stream-enqueue", "events"),
     )
-    services = Services(enqueuer=operations.enqueuer, jobs=operations.jobs, info=info)
+    log = EventLog(operations.database, operations.tail)
+    services = Services(
+        enqueuer=operations.enqueuer,
+        jobs=operations.jobs,
+        watches=Watches(log, operations.tail, operations.jobs),
+        event_pages=EventPages(log, operations.tail, operations.jobs),
+        info=info,
+    )
     return build_server(services, RpcOptions(reflection=config.reflection, observe=metrics.rpc_ended))
 
 
@@ -143,6 +162,7 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
 
     return [
         (stager, due),
+        (operations.ticker, operations.ticker.signal),
         (Rescuer(operations.leases), None),
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),

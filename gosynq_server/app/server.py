@@ -135,7 +135,11 @@ class Server:
         for work, early in compose_maintenance(self._config, self._operations, self._metrics):
             self._run(group, repeat(work, signal=early))
         operations = self._operations
-        for part in (operations.waits.run(), operations.replicas.send(), operations.replicas.listen()):
+        for part in (
+            operations.tail.run(),
+            operations.replicas.send(),
+            operations.replicas.listen(),
+        ):
             self._run(group, part)
         if self._pool is not None:
             self._pool_run = group.create_task(self._pool.run())

@@ -59,6 +59,24 @@ class PageTokenInvalid(GosynqError):
     reason = "PAGE_TOKEN_INVALID"
 
 
+class CursorInvalid(GosynqError):
+    """The cursor is none of this database's history; start again with a snapshot."""
+
+    reason = "CURSOR_INVALID"
+
+
+class CursorExpired(GosynqError):
+    """The cursor is older than the events that are kept; start again with a snapshot, or with oldest_cursor."""
+
+    reason = "CURSOR_EXPIRED"
+
+
+class SlowConsumer(GosynqError):
+    """The watch ends, as nothing was taken from it for {seconds} s; resume from the last cursor seen."""
+
+    reason = "SLOW_CONSUMER"
+
+
 class JobNotFound(GosynqError):
     """Job {job_id} not found."""
 

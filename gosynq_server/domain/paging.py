@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
+from struct import Struct
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
 
 from gosynq_server.domain.errors import PageTokenInvalid
+from gosynq_server.domain.event import Position
 from gosynq_server.domain.job import JobId
 
 if TYPE_CHECKING:
     from gosynq_server.domain.listing import JobQuery
+    from gosynq_server.domain.watching import EventQuery
 
 _VERSION = b"\x01"
 _ID_BYTES = 16
 _SEQUENCE_BYTES = 4
-_CHECK_BYTES = 13  # with an id 30 bytes, with a sequence 18: base64 of both needs no padding
+_CHECK_BYTES = 13  # with an id 30 bytes, a sequence 18, a position 42: base64 needs no padding
 _SEQUENCE_MAX = 2**31 - 1
+_POSITION = Struct(">QQIQ")
 
 
 def query_digest(query: JobQuery) -> bytes:
@@ -39,6 +43,23 @@ def query_digest(query: JobQuery) -> bytes:
 def attempts_digest(job_id: JobId) -> bytes:
     """Return 32 bytes that stand for the attempts of one job."""
     return sha256(orjson.dumps(("attempts", job_id))).digest()
+
+
+def events_digest(query: EventQuery) -> bytes:
+    """Return 32 bytes that stand for which events are asked for."""
+    wanted = query.wanted
+    conditions = (
+        "events",
+        sorted(wanted.queues),
+        sorted(wanted.types),
+        sorted(wanted.job_ids),
+        sorted(wanted.kinds),
+        sorted(wanted.priorities),
+        sorted(wanted.labels),
+        wanted.not_before,
+        wanted.before,
+    )
+    return sha256(orjson.dumps(conditions)).digest()
 
 
 def encode_token(digest: bytes, last_id: JobId) -> str:
@@ -62,6 +83,16 @@ def decode_sequence_token(token: str, digest: bytes) -> int:
     if sequence > _SEQUENCE_MAX:
         raise PageTokenInvalid
     return sequence
+
+
+def encode_position_token(digest: bytes, position: Position) -> str:
+    """Return the token of the page of events that begins at a position; 56 characters."""
+    return _sealed(digest, _POSITION.pack(*position))
+
+
+def decode_position_token(token: str, digest: bytes) -> Position:
+    """Return the position that the page begins at; raise PageTokenInvalid as decode_token does."""
+    return Position(*_POSITION.unpack(_opened(token, digest, _POSITION.size)))
 
 
 def _sealed(digest: bytes, position: bytes) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.job import JobId
-from gosynq_server.store import partitions
+from gosynq_server.store import events, partitions
 from gosynq_server.store.partitions import Partitioned
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY = timedelta(minutes=10)
 _BATCH = 1000
+_COMMITTED_LATE = timedelta(minutes=5)
+"""How long after it happened an event may be committed, at most, to be gone from all that can be read with its day."""
 _FIRST_ID = JobId("00000000-0000-0000-0000-000000000000")
 _DAYS_AHEAD = {Partitioned.FINISHED: range(1, 17), Partitioned.EVENTS: range(2)}
 
@@ -45,6 +47,10 @@ class Pruner:
             pass
 
     async def _prune_events(self, *, before: date) -> None:
+        # First, and so that none is left behind which there were events that go now: a reader could miss them.
+        kept_from = datetime.combine(before, time(), UTC) + _COMMITTED_LATE
+        while await events.prune_ticks(self._database, before=kept_from, limit=_BATCH) == _BATCH:
+            pass
         await self._drop(Partitioned.EVENTS, before=before)
         await partitions.prune_events_without_day(self._database, before=before)
 

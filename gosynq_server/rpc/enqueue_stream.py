@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from dataclasses import dataclass
 from itertools import repeat
@@ -21,6 +20,7 @@ from gosynq_server.domain.errors import GosynqError, ServerDraining, ValidationF
 from gosynq_server.domain.job import JobSpec
 from gosynq_server.rpc.convert_specs import enqueued_message, spec_of
 from gosynq_server.rpc.errors import status_of
+from gosynq_server.rpc.stream_age import stop_in_time
 from gosynq_server.rpc.validation import check
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class EnqueueStream:
         """
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(self._read())
-            closing = group.create_task(_stop_in_time(reading, draining, age))
+            closing = group.create_task(stop_in_time(reading, draining, age))
             group.create_task(self._enqueue())
             await self._write()
             closing.cancel()
@@ -178,10 +178,3 @@ def _result(sequence: int, outcome: _Outcome) -> StreamEnqueueResult:
     if isinstance(outcome, GosynqError):
         return StreamEnqueueResult(sequence=sequence, error=status_of(outcome))
     return StreamEnqueueResult(sequence=sequence, result=enqueued_message(outcome))
-
-
-async def _stop_in_time(reading: asyncio.Task[Any], draining: asyncio.Event, age: timedelta) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(age.total_seconds()):
-            await draining.wait()
-    reading.cancel()

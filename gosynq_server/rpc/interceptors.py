@@ -90,6 +90,8 @@ class CallInterceptor(AsyncServerInterceptor):
             return None
         if not handler.request_streaming:
             handler = handler._replace(request_deserializer=lenient(handler.request_deserializer))
+        if handler.response_streaming:
+            handler = handler._replace(response_serializer=_encoded(handler.response_serializer))
         self._handlers[details.method] = handler
         return handler
 
@@ -159,6 +161,11 @@ async def _refuse(call: Call, error: BaseException) -> NoReturn:
             facts = {"method": call.method, "request_id": call.request_id}
             _log.error("a call failed by a bug", exc_info=error, extra=facts)
             await call.refuse(GosynqError(request_id=call.request_id))
+
+
+def _encoded(serialize: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Return a serializer that leaves what is encoded already as it is."""
+    return lambda message: message if isinstance(message, bytes) else serialize(message)
 
 
 def _code_of(call: Call) -> str:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from gosynq_server.rpc.convert import length_of, moment_of, text_of
 from gosynq_server.rpc.convert_jobs import attempts_message, job_message, page_message, page_size_of, query_of
 from gosynq_server.rpc.convert_specs import batch_message, enqueued_message, spec_of, specs_of
 from gosynq_server.rpc.enqueue_stream import EnqueueStream
+from gosynq_server.rpc.stream_age import spread
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _USUAL_WAIT = timedelta(seconds=30)
 _ANSWERING_TIME = timedelta(seconds=0.5)
-_STREAM_AGE_SPREAD = 0.1
 _DEADLINE_ROUNDING = 1.01
 """A caller's deadline arrives rounded up to three digits: as much as one part in a hundred later than it is."""
 
@@ -60,8 +59,8 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         self, request_iterator: object, context: Context
     ) -> None:
         """Add jobs as they come."""
-        age = self._stream_age * random.uniform(1 - _STREAM_AGE_SPREAD, 1 + _STREAM_AGE_SPREAD)  # noqa: S311 - no secret
-        await EnqueueStream(self._enqueuer, context).run(draining=self._draining, age=age)
+        stream = EnqueueStream(self._enqueuer, context)
+        await stream.run(draining=self._draining, age=spread(self._stream_age))
 
     async def GetJob(self, request: job_service_pb2.GetJobRequest, context: Context) -> job_service_pb2.GetJobResponse:
         """Return one job."""

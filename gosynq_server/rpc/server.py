@@ -18,6 +18,7 @@ from gosynq.v1 import (
     worker_service_pb2_grpc,
 )
 from gosynq_server.rpc.admin import AdminServicer, ServerInfo
+from gosynq_server.rpc.events import EventServicer
 from gosynq_server.rpc.handler_table import HandlerTable
 from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
     from gosynq_server.rpc.interceptors import Observe
     from gosynq_server.service.enqueue import Enqueuer
+    from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.watches import Watches
 
 SERVICES = tuple(f"gosynq.v1.{noun}Service" for noun in ("Job", "Event", "Queue", "Worker", "Schedule", "Admin"))
 _HEALTH = "grpc.health.v1.Health"
@@ -50,6 +53,8 @@ class Services:
 
     enqueuer: Enqueuer
     jobs: Jobs
+    watches: Watches
+    event_pages: EventPages
     info: ServerInfo
 
 
@@ -150,6 +155,8 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
     admin = AdminServicer(  # type: ignore[abstract]  # UNIMPLEMENTED_RPCS names what it lacks
         services.info, max_message_bytes=options.max_receive_bytes
     )
+    events = EventServicer(services.watches, services.event_pages, draining=draining, stream_age=options.stream_age)
+    event_service_pb2_grpc.add_EventServiceServicer_to_server(events, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     for add, servicer in _NOT_BUILT:
@@ -157,7 +164,6 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
 
 
 _NOT_BUILT: tuple[tuple[Callable[[Any, grpc.aio.Server], None], type[Any]], ...] = (
-    (event_service_pb2_grpc.add_EventServiceServicer_to_server, event_service_pb2_grpc.EventServiceServicer),
     (queue_service_pb2_grpc.add_QueueServiceServicer_to_server, queue_service_pb2_grpc.QueueServiceServicer),
     (worker_service_pb2_grpc.add_WorkerServiceServicer_to_server, worker_service_pb2_grpc.WorkerServiceServicer),
     (

@@ -9,8 +9,6 @@ UNIMPLEMENTED_RPCS = frozenset(
         "/gosynq.v1.AdminService/ListWorkers",
         "/gosynq.v1.AdminService/PurgeDeadLetterJobs",
         "/gosynq.v1.AdminService/RedriveDeadLetterJobs",
-        "/gosynq.v1.EventService/ListEvents",
-        "/gosynq.v1.EventService/WatchEvents",
         "/gosynq.v1.JobService/BulkCancelJobs",
         "/gosynq.v1.JobService/BulkDeleteJobs",
         "/gosynq.v1.JobService/BulkRetryJobs",

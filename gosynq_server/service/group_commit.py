@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger(__name__)
 
-_STEP_SECONDS = 0.001
+STEP_SECONDS = 0.001
 _LINGER_SECONDS_EACH = 0.0001
 _MEMORY_SECONDS = 0.05
 _COMPANY = 3
@@ -70,7 +70,7 @@ class GroupCommit(Generic[Item, Answer]):
         heard = 0
         while heard < len(self._waiting) < everybody and time.monotonic() < end:
             heard = len(self._waiting)
-            await asyncio.sleep(_STEP_SECONDS)
+            await asyncio.sleep(STEP_SECONDS)
 
     async def _commit_group(self) -> int:
         group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]

@@ -24,15 +24,17 @@ from gosynq_server.store.jobs import Conditions, Location
 from gosynq_server.store.records import Row, attempt_of, job_of, storable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
+    from gosynq_server.domain.event import EventFilter
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.waits import Waits
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
 
 _TRIES = 20
+_SNAPSHOT_GROUP = 100
 
 
 class Jobs:
@@ -58,6 +60,26 @@ class Jobs:
         if not rows:
             raise JobNotFound(job_id=job)
         return (await self._read(rows))[0]
+
+    async def find(self, ids: Collection[JobId], *, with_content: bool) -> dict[JobId, Job]:
+        """Return those of some jobs that are there, by their ids."""
+        rows = await jobs.get(self._database, list(ids), whole=with_content) if ids else ()
+        return {job.id: job for job in await self._read(rows)}
+
+    async def unfinished(self, wanted: EventFilter, *, with_content: bool) -> AsyncIterator[list[Job]]:
+        """Give the jobs that are not terminal and whose events are wanted, in groups."""
+        ids: Sequence[JobId] = sorted(wanted.job_ids)
+        while True:
+            if not wanted.job_ids:
+                ids = await jobs.unfinished(
+                    self._database, wanted, after=ids[-1] if ids else None, limit=_SNAPSHOT_GROUP
+                )
+            found = await self.find(ids, with_content=with_content)
+            group = [job for job in found.values() if job.status not in TERMINAL and wanted.wants(job)]
+            if group:
+                yield group
+            if wanted.job_ids or len(ids) < _SNAPSHOT_GROUP:
+                return
 
     async def list(self, query: JobQuery) -> JobPage:
         """Return a page of jobs; raises FilterInvalid and PageTokenInvalid."""
@@ -89,7 +111,7 @@ class Jobs:
 
     async def wait(self, job_id: str, timeout: timedelta) -> Job:  # noqa: ASYNC109 - no error when it is over
         """Return a job once it is terminal, or as it is when time is up or the server drains; raises JobNotFound."""
-        with self._waits.waiting_for(parse_job_id(job_id)) as ended:
+        async with self._waits.waiting_for(parse_job_id(job_id)) as ended:
             job = await self.get(job_id, with_content=True)
             if job.status in TERMINAL:
                 return job

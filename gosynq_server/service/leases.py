@@ -61,6 +61,8 @@ class Leases:
         missed, granted = await leases.exchange(
             self._database, settings, [_completion(result) for result in good], claim
         )
+        if granted:
+            self._wakeups.jobs_started()
         self._wakeups.jobs_finished([JobId(result.lease.job_id) for result in good if _key(result.lease) not in missed])
         refusals += await self._refusals(queue, [result.lease for result in good if _key(result.lease) in missed])
         return Exchange(leases=granted, refusals=refusals, replaced=_replaced(offered, checked))

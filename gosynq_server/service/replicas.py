@@ -15,6 +15,8 @@ from gosynq_server.service.wakeups import Deaf, Signal
 from gosynq_server.store import notices
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
 
@@ -32,13 +34,16 @@ _UNPLAIN = re.compile(r"""[^ !#-\[\]-~]""")
 class Replicas(Deaf):
     """Tells the other servers what happened here, and this one's listeners (here) what happened there.
 
+    on_tick is called when another server made a tick, or this one.
+
     A notice is a hint: what is lost with one, or left out of a full one, is found by polling.
     """
 
-    def __init__(self, database: Database, *, server_id: str, here: Wakeups) -> None:
+    def __init__(self, database: Database, *, server_id: str, here: Wakeups, on_tick: Callable[[], None]) -> None:
         self._database = database
         self._server_id = server_id
         self._here = here
+        self._on_tick = on_tick
         self._ready: set[str] = set()
         self._scheduled: set[str] = set()
         self._cancels: dict[JobId, str] = {}
@@ -68,7 +73,7 @@ class Replicas(Deaf):
 
     async def listen(self) -> None:
         """Hear what the others tell, until cancelled."""
-        await notices.listen(self._database.dsn, self._receive)
+        await notices.listen(self._database.dsn, self._receive, on_tick=self._on_tick)
 
     async def _send_once(self) -> bool:
         """Send one notice; say whether the database took it."""

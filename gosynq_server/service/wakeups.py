@@ -20,6 +20,9 @@ class WakeupListener(Protocol):
     def jobs_scheduled(self, queue: str) -> None:
         """Tell that jobs of a queue may have got an earlier start."""
 
+    def jobs_started(self) -> None:
+        """Tell that jobs have been leased."""
+
     def jobs_finished(self, jobs: Iterable[JobId]) -> None:
         """Tell that jobs have become terminal."""
 
@@ -32,31 +35,50 @@ class Wakeups:
 
     def __init__(self) -> None:
         self._listeners: list[WakeupListener] = []
+        self._signals: list[Signal] = []
 
     def add(self, listener: WakeupListener) -> None:
         """Let a listener hear of everything from now on."""
         self._listeners.append(listener)
 
+    def signal(self, signal: Signal) -> None:
+        """Let a signal be set by every wake-up from now on."""
+        self._signals.append(signal)
+
     def jobs_ready(self, queue: str) -> None:
         """Tell that jobs of a queue may be ready."""
         for listener in self._listeners:
             listener.jobs_ready(queue)
+        self._set_signals()
 
     def jobs_scheduled(self, queue: str) -> None:
         """Tell that jobs of a queue may have got an earlier start."""
         for listener in self._listeners:
             listener.jobs_scheduled(queue)
+        self._set_signals()
+
+    def jobs_started(self) -> None:
+        """Tell that jobs have been leased."""
+        for listener in self._listeners:
+            listener.jobs_started()
+        self._set_signals()
 
     def jobs_finished(self, jobs: Iterable[JobId]) -> None:
         """Tell that jobs have become terminal."""
         known = list(jobs)
         for listener in self._listeners:
             listener.jobs_finished(known)
+        self._set_signals()
 
     def cancel_requested(self, job: JobId, reason: str) -> None:
         """Tell that a running job is to be cancelled."""
         for listener in self._listeners:
             listener.cancel_requested(job, reason)
+        self._set_signals()
+
+    def _set_signals(self) -> None:
+        for signal in self._signals:
+            signal.set()
 
 
 class Deaf:
@@ -66,6 +88,9 @@ class Deaf:
         """Ignore it."""
 
     def jobs_scheduled(self, queue: str) -> None:
+        """Ignore it."""
+
+    def jobs_started(self) -> None:
         """Ignore it."""
 
     def jobs_finished(self, jobs: Iterable[JobId]) -> None:

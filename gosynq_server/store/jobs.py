@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from asyncpg import Record
 
+    from gosynq_server.domain.event import EventFilter
     from gosynq_server.domain.job import JobId, JobSpec, Priority
     from gosynq_server.store.database import Executor
+
+
+_FIRST_ID = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,19 @@ async def get(executor: Executor, jobs: Sequence[JobId], *, whole: bool) -> Sequ
     return await executor.fetch("jobs_get_full" if whole else "jobs_get", jobs)
 
 
+async def unfinished(executor: Executor, wanted: EventFilter, *, after: JobId | None, limit: int) -> list[JobId]:
+    """Name jobs that are not terminal, by queue, kind and priority as wanted, in the order of their ids."""
+    rows = await executor.fetch(
+        "jobs_unfinished",
+        list(wanted.queues) or None,
+        list(wanted.kinds) or None,
+        list(wanted.priorities) or None,
+        after or _FIRST_ID,
+        limit,
+    )
+    return [job_id(row) for row in rows]
+
+
 async def list_page(
     executor: Executor, conditions: Conditions, *, newest_first: bool, after: JobId | None, limit: int
 ) -> Sequence[Record]:
@@ -152,11 +169,6 @@ class Conditions:
 async def list_attempts(executor: Executor, job: JobId, *, after: int | None, limit: int) -> Sequence[Record]:
     """Read attempts of one job, newest first, after a lease sequence."""
     return await executor.fetch("attempts_list", job, after, limit)
-
-
-async def terminal_among(executor: Executor, jobs: Sequence[JobId]) -> list[JobId]:
-    """Say which of some jobs are terminal, or gone."""
-    return [job_id(row) for row in await executor.fetch("jobs_terminal", jobs)]
 
 
 async def cancel_pending(

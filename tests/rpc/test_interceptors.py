@@ -197,7 +197,7 @@ async def watch(events: Events, observed: Observed) -> AsyncIterator[Any]:
 
 @pytest.mark.parametrize(
     ("cursor", "code"),
-    [("", "OK"), ("fail", "UNAVAILABLE"), ("abort", "ABORTED"), ("hang", "CANCELLED")],
+    [("good", "OK"), ("fail", "UNAVAILABLE"), ("abort", "ABORTED"), ("hang", "CANCELLED")],
 )
 async def test_a_stream_is_observed_at_its_end_with_what_ended_it(
     watch: Any, events: Events, observed: Observed, cursor: str, code: str

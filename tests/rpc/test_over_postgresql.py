@@ -27,16 +27,10 @@ from gosynq.v1.job_service_pb2 import (
     WaitJobRequest,
 )
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
-from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.rpc.server import RpcOptions, Services, build_server
-from gosynq_server.service.enqueue import Enqueuer
-from gosynq_server.service.jobs import Jobs
-from gosynq_server.service.queues import Queues
-from gosynq_server.service.waits import Waits
-from gosynq_server.service.wakeups import Wakeups
-from gosynq_server.store.database import Database
 from tests.rpc.refusals import refusal_in, refusal_of
 from tests.rpc.scripted import INFO
+from tests.service.house import open_house
 
 if TYPE_CHECKING:
     from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
@@ -48,14 +42,10 @@ NOBODY = "0195e7a4-5a5a-7000-8000-000000000001"
 @pytest.fixture
 async def services(database_url: str) -> AsyncIterator[Services]:
     """Give the real service layer, its parts running."""
-    async with Database(database_url, pool_size=4) as database, asyncio.TaskGroup() as group:
-        queues, wakeups, waits = Queues(database, defaults=QueueDefaults()), Wakeups(), Waits(database)
-        wakeups.add(waits)
-        enqueuer = Enqueuer(database, queues, wakeups, window=WINDOW)
-        running = [group.create_task(part.run()) for part in (enqueuer, waits)]
-        yield Services(enqueuer=enqueuer, jobs=Jobs(database, queues, wakeups, waits, window=WINDOW), info=INFO)
-        for task in running:
-            task.cancel()
+    async with open_house(database_url) as house:
+        yield Services(
+            enqueuer=house.enqueuer, jobs=house.jobs, watches=house.watches, event_pages=house.event_pages, info=INFO
+        )
 
 
 @pytest.fixture

@@ -16,12 +16,18 @@ from gosynq_client.worker.outcomes import AttemptError, Failed, Outcome
 from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.domain.job import Job, JobId, JobSpec
 from gosynq_server.domain.queue import QueueDefaults
+from gosynq_server.maintenance.loop import repeat
 from gosynq_server.service.enqueue import Enqueuer
+from gosynq_server.service.event_log import EventLog
+from gosynq_server.service.event_pages import EventPages
+from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases
 from gosynq_server.service.queues import Queues
+from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
-from gosynq_server.service.wakeups import Deaf, Wakeups
+from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
+from gosynq_server.service.watches import Watches
 from gosynq_server.store import statements
 from gosynq_server.store.database import Database
 
@@ -85,6 +91,11 @@ class House:
     enqueuer: Enqueuer
     jobs: Jobs
     leases: Leases
+    ticker: Ticker
+    tail: EventTail
+    log: EventLog
+    watches: Watches
+    event_pages: EventPages
     sql: Connection
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
@@ -143,32 +154,52 @@ class House:
 
 @asynccontextmanager
 async def open_house(url: str, *, defaults: QueueDefaults | None = None) -> AsyncIterator[House]:
-    """Put a server's operations together, committing what is enqueued until the block ends."""
-    async with SpiedDatabase(url) as database, asyncio.TaskGroup() as tasks:
-        wakeups, heard, waits = Wakeups(), Heard(), Waits(database)
-        wakeups.add(heard)
-        wakeups.add(waits)
-        queues = Queues(database, defaults=defaults or QueueDefaults())
-        enqueuer = Enqueuer(database, queues, wakeups, window=WINDOW)
+    """Put a server's operations together, committing what is enqueued and reading events until the block ends."""
+    async with (
+        SpiedDatabase(url) as database,
+        Database(url, pool_size=3) as apart,
+        asyncio.TaskGroup() as tasks,
+    ):
         sql = await asyncpg.connect(url)
-        committing = tasks.create_task(enqueuer.run())
+        house = _composed(database, apart, sql, defaults or QueueDefaults())
+        parts = (house.enqueuer.run(), house.tail.run(), repeat(house.ticker, signal=house.ticker.signal))
+        running = [tasks.create_task(part) for part in parts]
         await asyncio.sleep(0)
         try:
-            yield House(
-                url=url,
-                database=database,
-                wakeups=wakeups,
-                heard=heard,
-                queues=queues,
-                waits=waits,
-                enqueuer=enqueuer,
-                jobs=Jobs(database, queues, wakeups, waits, window=WINDOW),
-                leases=Leases(database, queues, wakeups, window=WINDOW),
-                sql=sql,
-            )
+            yield house
         finally:
-            committing.cancel()
+            for task in running:
+                task.cancel()
             await sql.close()
+
+
+def _composed(database: SpiedDatabase, apart: Database, sql: Connection, defaults: QueueDefaults) -> House:
+    wakeups, heard, ticked = Wakeups(), Heard(), Signal()
+    ticker = Ticker(apart, ticked=ticked)
+    tail = EventTail(apart, ticker, ticked=ticked)
+    waits, log = Waits(tail), EventLog(apart, tail)
+    for listener in (heard, waits):
+        wakeups.add(listener)
+    wakeups.signal(ticker.signal)
+    queues = Queues(database, defaults=defaults)
+    jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
+    return House(
+        url=database.dsn,
+        database=database,
+        wakeups=wakeups,
+        heard=heard,
+        queues=queues,
+        waits=waits,
+        enqueuer=Enqueuer(database, queues, wakeups, window=WINDOW),
+        jobs=jobs,
+        ticker=ticker,
+        tail=tail,
+        log=log,
+        watches=Watches(log, tail, jobs),
+        event_pages=EventPages(log, tail, jobs),
+        leases=Leases(database, queues, wakeups, window=WINDOW),
+        sql=sql,
+    )
 
 
 async def until_blocked_by(sql: Connection, pid: int) -> None:

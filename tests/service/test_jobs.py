@@ -13,7 +13,6 @@ from gosynq_server.domain.errors import JobNotFound, JobProcessing, JobTerminal,
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import AttemptOutcome, JobStatus, Stage
 from gosynq_server.domain.listing import AttemptPage
-from gosynq_server.service.waits import Waits
 from tests.service.house import DAY, FAILED, HOUR, House
 from tests.service.invariants import events_of
 
@@ -258,23 +257,3 @@ async def test_waiting_ends_when_the_server_drains(house: House) -> None:
 
     async with asyncio.timeout(5):
         assert (await house.jobs.wait(job_id, HOUR)).status is JobStatus.PENDING
-
-
-async def test_a_job_that_ends_elsewhere_or_is_gone_is_found_by_a_look(house: House) -> None:
-    ended, gone, pending = await house.started(), await house.started(queue="q2"), await house.add()
-    waits = Waits(house.database)
-    with (
-        waits.waiting_for(ended.job_id) as of_ended,  # type: ignore[arg-type] # an id is a text
-        waits.waiting_for(gone.job_id) as of_gone,  # type: ignore[arg-type] # an id is a text
-        waits.waiting_for(pending) as of_pending,
-    ):
-        await house.settle(ended, Succeeded())
-        await house.jobs.delete(gone.job_id, force=True, allow_missing=False)
-
-        looking = asyncio.create_task(waits.run())
-        async with asyncio.timeout(5):
-            await of_ended.wait()
-            await of_gone.wait()
-        looking.cancel()
-
-        assert not of_pending.is_set()

@@ -10,7 +10,7 @@ import pytest
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import JobId
 from gosynq_server.service.replicas import Replicas
-from gosynq_server.service.wakeups import Deaf, Wakeups
+from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
 from gosynq_server.store import notices
 from tests.service.house import House
 
@@ -41,8 +41,8 @@ async def _heard_by_another(house: House, *, cancels: list[tuple[JobId, str]], q
     ears = Ears()
     here = Wakeups()
     here.add(ears)
-    teller = Replicas(house.database, server_id="a", here=Wakeups())
-    listener = Replicas(house.database, server_id="b", here=here)
+    teller = Replicas(house.database, server_id="a", here=Wakeups(), on_tick=Signal().set)
+    listener = Replicas(house.database, server_id="b", here=here, on_tick=Signal().set)
     async with asyncio.timeout(10):
         tasks = [asyncio.create_task(part) for part in (listener.listen(), teller.send())]
         while not ears.something.is_set():
@@ -75,7 +75,7 @@ async def test_a_notice_that_makes_no_sense_is_left_and_the_next_one_heard(
 ) -> None:
     ears, here = Ears(), Wakeups()
     here.add(ears)
-    listening = asyncio.create_task(Replicas(house.database, server_id="b", here=here).listen())
+    listening = asyncio.create_task(Replicas(house.database, server_id="b", here=here, on_tick=Signal().set).listen())
     async with asyncio.timeout(10):
         while not (ears.heard and caplog.records):
             for each in (notice, '{"from": "a", "ready": ["q"], "scheduled": [], "cancels": []}'):

@@ -1,0 +1,150 @@
+"""Watching events: everything that a caller wants, in order, from where it asks on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gosynq_server.domain.event import Match
+from gosynq_server.domain.lifecycle import TERMINAL
+from gosynq_server.domain.watching import Delivery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from datetime import timedelta
+
+    from gosynq_server.domain.event import EventFilter, EventRow, Position
+    from gosynq_server.domain.job import Job, JobId
+    from gosynq_server.domain.watching import WatchQuery
+    from gosynq_server.service.event_log import EventLog
+    from gosynq_server.service.event_tail import EventTail
+    from gosynq_server.service.jobs import Jobs
+    from gosynq_server.store.events import Stretch
+
+
+class Watches:
+    """Gives watchers what they ask for, each at its own pace."""
+
+    def __init__(self, log: EventLog, tail: EventTail, jobs: Jobs) -> None:
+        self._log = log
+        self._tail = tail
+        self._jobs = jobs
+
+    async def watch(self, query: WatchQuery) -> AsyncGenerator[Delivery]:
+        """Give deliveries, the first at once, an empty one whenever it was quiet for the heartbeat.
+
+        Ends where query.stop_when_terminal says so. Raises CursorInvalid and CursorExpired.
+        """
+        async with self._tail.followed():
+            position = await self._begin(query)
+            endings = await self._endings(query)
+            if query.snapshot:
+                yield Delivery(position=None)
+                async for jobs in self._jobs.unfinished(query.wanted, with_content=query.with_content):
+                    yield Delivery(position=None, snapshot=jobs)
+            yield Delivery(position=position, snapshot_complete=query.snapshot)
+            async for delivery in self._follow(position, query, endings):
+                yield delivery
+
+    async def _begin(self, query: WatchQuery) -> Position:
+        if query.cursor:
+            return await self._log.position_of(query.cursor)
+        if query.start_at is not None:
+            return await self._log.begin_of(query.start_at)
+        return await (self._log.oldest() if query.from_oldest else self._tail.now())
+
+    async def _endings(self, query: WatchQuery) -> Endings | None:
+        if not query.stop_when_terminal:
+            return None
+        found = await self._jobs.find(query.wanted.job_ids, with_content=False)
+        return Endings(found.values(), looked_at=await self._tail.now())
+
+    async def _follow(self, position: Position, query: WatchQuery, endings: Endings | None) -> AsyncIterator[Delivery]:
+        pace = _Pace(query.heartbeat)
+        while endings is None or not endings.are_over(position):
+            stretch = await self._log.read(position, query.wanted)
+            for delivery in deliveries(stretch, position, query.wanted, batch=query.batch):
+                yield await self._filled(delivery, query)
+                pace.sent()
+            if endings is not None:
+                endings.note(stretch.rows)
+            if stretch.end == position:
+                await self._tail.wait(position, pace.left())
+            position = stretch.end
+            if not pace.left():
+                yield Delivery(position=position)
+                pace.sent()
+
+    async def _filled(self, delivery: Delivery, query: WatchQuery) -> Delivery:
+        if not query.with_content:
+            return delivery
+        contents = await contents_of(self._jobs, delivery.matches)
+        return Delivery(position=delivery.position, matches=delivery.matches, contents=contents)
+
+
+class Endings:
+    """Which of some jobs have not ended since they were looked at; looked_at is behind all their events till then."""
+
+    def __init__(self, found: Iterable[Job], *, looked_at: Position) -> None:
+        self._revisions = {job.id: job.revision for job in found if job.status not in TERMINAL}
+        self._looked_at = looked_at
+
+    def note(self, rows: Sequence[EventRow]) -> None:
+        """Take in what happened; a revision that was there at the look tells nothing new."""
+        for row in rows:
+            if row.ends_jobs:
+                for job, revision in zip(row.job_ids, row.revisions, strict=True):
+                    if revision > self._revisions.get(job, revision):
+                        del self._revisions[job]
+
+    def are_over(self, position: Position) -> bool:
+        """Say whether each of them has ended, and everything about it is before a position."""
+        return not self._revisions and position >= self._looked_at
+
+
+class _Pace:
+    """How long it may still be quiet."""
+
+    def __init__(self, heartbeat: timedelta) -> None:
+        self._heartbeat = heartbeat.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._sent_at = self._loop.time()
+
+    def sent(self) -> None:
+        self._sent_at = self._loop.time()
+
+    def left(self) -> float:
+        """Return seconds, 0 when it has been quiet for long enough."""
+        return max(0.0, self._sent_at + self._heartbeat - self._loop.time())
+
+
+def deliveries(stretch: Stretch, begin: Position, wanted: EventFilter, *, batch: int) -> Iterator[Delivery]:
+    """Cut what is wanted of a stretch that was read from begin on into deliveries of at most so many events."""
+    matches: list[Match] = []
+    room = batch
+    for match in _wanted_of(stretch, begin, wanted):
+        places = match.places
+        while len(places) >= room:
+            matches.append(Match(match.row, places[:room]))
+            yield Delivery(position=match.row.behind(places[room - 1]), matches=matches)
+            places, matches, room = places[room:], [], batch
+        if places:
+            matches.append(Match(match.row, places))
+            room -= len(places)
+    if matches:
+        yield Delivery(position=stretch.end, matches=matches)
+
+
+def _wanted_of(stretch: Stretch, begin: Position, wanted: EventFilter) -> Iterator[Match]:
+    for row in stretch.rows:
+        places = wanted.places(row)
+        if row.id == begin.row and row.base.tick == begin.tick and begin.place:
+            places = [place for place in places if place >= begin.place]
+        if places:
+            yield Match(row, places)
+
+
+async def contents_of(jobs: Jobs, matches: Sequence[Match]) -> Mapping[JobId, Job]:
+    """Read the jobs of events with their content; one that is gone is left out."""
+    ids = {row.job_ids[place] for row, places in matches for place in places}
+    return await jobs.find(ids, with_content=True)
