@@ -50,7 +50,7 @@ class WatchEventsRequest(_message.Message):
     """With the oldest stored event."""
     snapshot: _builtins.bool
     """First send the matching jobs that are not terminal, as they are at some
-    moment after the call, then the events committed after the call. The first
+    moment after the call, then the events from before that moment on. The first
     of these may tell again what the snapshot already shows; a job's revision
     says which is newer. types plays no part in the snapshot.
     """

@@ -141,7 +141,8 @@ class EnqueueJobResponse(_message.Message):
     cursor: _builtins.str
     """For WatchEventsRequest.cursor: a watch from here shows the job's every event,
     CREATED first, and perhaps earlier events of other jobs. Empty in batches and
-    streams, if deduplicated, if validate_only, and from a server without events.
+    streams, if deduplicated, if validate_only, and for a moment after the server
+    began.
     """
     @_builtins.property
     def job(self) -> _job_pb2.Job:

@@ -118,7 +118,7 @@ def compose_operations(config: Config, database: Database, *, server_id: str) ->
         waits=waits,
         ticker=ticker,
         tail=tail,
-        enqueuer=Enqueuer(database, queues, everywhere, window=window),
+        enqueuer=Enqueuer(database, queues, everywhere, ticker, window=window),
         jobs=Jobs(database, queues, everywhere, waits, window=window),
         leases=Leases(database, queues, everywhere, window=window),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gosynq.v1 import job_service_pb2
+from gosynq_server.domain.cursors import encode_cursor
 from gosynq_server.domain.job import JSON_CONTENT_TYPE, JobSpec
 from gosynq_server.domain.retry import RetryPolicyOverride
 from gosynq_server.rpc.convert import (
@@ -59,12 +60,13 @@ def specs_of(specs: Iterable[job_pb2.JobSpec]) -> list[JobSpec]:
 
 
 def enqueued_message(enqueued: Enqueued) -> job_service_pb2.EnqueueJobResponse:
-    """Return the answer to one enqueue, with the job if it is there."""
+    """Return the answer to one enqueue, with the job and the cursor where they are known."""
     return job_service_pb2.EnqueueJobResponse(
         job_id=enqueued.job_id,
         status=STATUS_NUMBERS[enqueued.status],
         deduplicated=enqueued.deduplicated,
         job=None if enqueued.job is None else job_message(enqueued.job, full=False),
+        cursor="" if enqueued.begin is None else encode_cursor(enqueued.begin),
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
+    from gosynq_server.domain.event import Position
     from gosynq_server.domain.queue import Queue
     from gosynq_server.store.database import Executor
     from gosynq_server.store.keys import NamedKey
@@ -38,12 +39,16 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Enqueued:
-    """What became of a spec: the job that it made or was found to have made; job only where it was asked for."""
+    """What became of a spec: the job that it made or was found to have made; job only where it was asked for.
+
+    begin is a position before all events of a job that was made, where one is known.
+    """
 
     job_id: str
     status: JobStatus
     deduplicated: bool
     job: Job | None = None
+    begin: Position | None = None
 
 
 def new_job(spec: JobSpec, queue: Queue) -> NewJob:
@@ -103,14 +108,23 @@ class QueueAdder:
 
     A key that is held names one job: a spec with its fingerprint finds the job, another one is refused. window is how
     long a key is held beyond its job's end. answers is what is known of each job by now, under the id that it was
-    given; with an executor that commits each statement they hold, whatever comes after them.
+    given, begin being where their events begin; with an executor that commits each statement they hold, whatever comes after them.
     """
 
-    def __init__(self, executor: Executor, queue: Queue, *, window: timedelta, with_job: bool) -> None:
+    def __init__(
+        self,
+        executor: Executor,
+        queue: Queue,
+        *,
+        window: timedelta,
+        with_job: bool,
+        begin: Position | None = None,
+    ) -> None:
         self._executor = executor
         self._queue = queue
         self._window = window
         self._with_job = with_job
+        self._begin = begin
         self.answers: dict[JobId, Enqueued | GosynqError] = {}
 
     async def add(self, group: Sequence[NewJob]) -> None:
@@ -181,4 +195,4 @@ class QueueAdder:
 
     def _made(self, new: NewJob, added: Added) -> Enqueued:
         job = fresh_job(new, added, self._queue) if self._with_job else None
-        return Enqueued(job_id=new.id, status=JobStatus.PENDING, deduplicated=False, job=job)
+        return Enqueued(job_id=new.id, status=JobStatus.PENDING, deduplicated=False, job=job, begin=self._begin)

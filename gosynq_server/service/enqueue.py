@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gosynq_server.domain.queue import Queue
     from gosynq_server.service.queues import Queues
+    from gosynq_server.service.ticker import Ticker
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database, Executor
 
@@ -26,10 +27,13 @@ __all__ = ["Enqueued", "Enqueuer"]
 class Enqueuer:
     """Adds jobs; every answer is given after the commit."""
 
-    def __init__(self, database: Database, queues: Queues, wakeups: Wakeups, *, window: timedelta) -> None:
+    def __init__(
+        self, database: Database, queues: Queues, wakeups: Wakeups, ticker: Ticker, *, window: timedelta
+    ) -> None:
         self._database = database
         self._queues = queues
         self._wakeups = wakeups
+        self._ticker = ticker
         self._window = window
         self._group_commit: GroupCommit[JobSpec, Enqueued] = GroupCommit(self._commit_group)
 
@@ -38,7 +42,7 @@ class Enqueuer:
         await self._group_commit.run()
 
     async def enqueue(self, spec: JobSpec) -> Enqueued:
-        """Add one job, sharing a commit with concurrent calls; the answer holds the job."""
+        """Add one job, sharing a commit with concurrent calls; the answer holds the job and where its events begin."""
         return await self._group_commit.submit(spec)
 
     async def check(self, spec: JobSpec) -> Enqueued:
@@ -102,7 +106,9 @@ class Enqueuer:
         return adder.answers
 
     def _adder(self, executor: Executor, queue: Queue, *, with_job: bool = False) -> QueueAdder:
-        return QueueAdder(executor, queue, window=self._window, with_job=with_job)
+        # Read before the commit: what a tick that is known by then sees, was committed before.
+        begin = self._ticker.end if with_job else None
+        return QueueAdder(executor, queue, window=self._window, with_job=with_job, begin=begin)
 
     def _wake(self, accepted: Iterable[tuple[Queue, NewJob]]) -> None:
         later = {queue.name for queue, new in accepted if new.spec.run_at or new.spec.delay}

@@ -190,7 +190,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         heard=heard,
         queues=queues,
         waits=waits,
-        enqueuer=Enqueuer(database, queues, wakeups, window=WINDOW),
+        enqueuer=Enqueuer(database, queues, wakeups, ticker, window=WINDOW),
         jobs=jobs,
         ticker=ticker,
         tail=tail,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from gosynq_client.worker.outcomes import Released, Snoozed
+from gosynq_server.domain.cursors import encode_cursor
 from gosynq_server.domain.errors import (
     DatabaseUnavailable,
     GosynqError,
@@ -17,13 +19,16 @@ from gosynq_server.domain.errors import (
     ServerDraining,
     ValidationFailed,
 )
+from gosynq_server.domain.event import EventFilter
 from gosynq_server.domain.job import Job, JobId, JobSpec, JobStatus, Priority, Stage
+from gosynq_server.domain.lifecycle import EventType
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy, RetryPolicyOverride
+from gosynq_server.domain.watching import WatchQuery
 from gosynq_server.service import group_commit
 from gosynq_server.service.adding import Enqueued
 from gosynq_server.service.enqueue import Enqueuer
-from tests.service.house import DAY, FAILED, HOUR, SECOND, WINDOW, House, until_blocked_by
+from tests.service.house import DAY, FAILED, HOUR, PATIENCE_SECONDS, SECOND, WINDOW, House, until_blocked_by
 
 LATER = datetime(2100, 1, 1, 12, tzinfo=UTC)
 PLAIN = JobSpec(queue="q", kind="k")
@@ -167,10 +172,30 @@ async def test_a_delay_counts_from_the_databases_now(house: House) -> None:
 
 
 async def test_the_answer_of_a_single_enqueue_is_the_job_as_it_is_read(house: House) -> None:
+    begin = await house.ticker.now()
     answer = await house.enqueuer.enqueue(WHOLE)
 
     read = await house.jobs.get(answer.job_id, with_content=False)
-    assert answer == Enqueued(job_id=read.id, status=JobStatus.PENDING, deduplicated=False, job=read)
+    assert answer == Enqueued(job_id=read.id, status=JobStatus.PENDING, deduplicated=False, job=read, begin=begin)
+
+
+async def test_a_job_s_events_begin_where_the_answer_says_and_only_where_it_made_the_job(house: House) -> None:
+    await house.ticker.now()
+    for number in range(20):
+        answer = await house.enqueuer.enqueue(JobSpec(queue="q", kind="k", idempotency_key=str(number)))
+        assert answer.begin is not None
+
+        wanted = EventFilter(job_ids=frozenset({JobId(answer.job_id)}))
+        watch = house.watches.watch(WatchQuery(cursor=encode_cursor(answer.begin), wanted=wanted))
+        async with asyncio.timeout(PATIENCE_SECONDS), aclosing(watch) as deliveries:
+            delivery = await anext(deliveries)
+            while not delivery.matches:
+                delivery = await anext(deliveries)
+        assert delivery.matches[0].row.type is EventType.CREATED
+
+    again = await house.enqueuer.enqueue(JobSpec(queue="q", kind="k", idempotency_key="0"))
+    (of_batch,) = await house.enqueuer.enqueue_all([JobSpec(queue="q", kind="k")])
+    assert (again.begin, of_batch.begin) == (None, None)
 
 
 async def test_a_queue_is_made_on_first_use(house: House) -> None:
@@ -322,7 +347,7 @@ async def test_calls_whose_connection_breaks_are_told_that_the_outcome_is_unknow
 
 
 async def test_after_the_end_of_its_run_an_enqueuer_refuses_calls(house: House) -> None:
-    enqueuer = Enqueuer(house.database, house.queues, house.wakeups, window=WINDOW)
+    enqueuer = Enqueuer(house.database, house.queues, house.wakeups, house.ticker, window=WINDOW)
     with pytest.raises(ServerDraining):
         await enqueuer.enqueue(PLAIN)
 
@@ -337,7 +362,7 @@ async def test_after_the_end_of_its_run_an_enqueuer_refuses_calls(house: House) 
 
 
 async def test_calls_that_wait_when_the_run_ends_are_refused(house: House) -> None:
-    enqueuer = Enqueuer(house.database, house.queues, house.wakeups, window=WINDOW)
+    enqueuer = Enqueuer(house.database, house.queues, house.wakeups, house.ticker, window=WINDOW)
     running = asyncio.create_task(enqueuer.run())
     await asyncio.sleep(0)
     calls = [asyncio.ensure_future(enqueuer.enqueue(PLAIN)) for _ in range(3)]
