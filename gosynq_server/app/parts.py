@@ -32,6 +32,7 @@ from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases
+from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.replicas import Replicas
 from gosynq_server.service.ticker import Ticker
@@ -66,6 +67,7 @@ class Operations:
     waits: Waits
     ticker: Ticker
     tail: EventTail
+    progress: ProgressFeed
     enqueuer: Enqueuer
     jobs: Jobs
     leases: Leases
@@ -118,6 +120,7 @@ def compose_operations(config: Config, database: Database, *, server_id: str) ->
         waits=waits,
         ticker=ticker,
         tail=tail,
+        progress=ProgressFeed(database, tail),
         enqueuer=Enqueuer(database, queues, everywhere, ticker, window=window),
         jobs=Jobs(database, queues, everywhere, waits, window=window),
         leases=Leases(database, queues, everywhere, window=window),
@@ -138,7 +141,7 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
     services = Services(
         enqueuer=operations.enqueuer,
         jobs=operations.jobs,
-        watches=Watches(log, operations.tail, operations.jobs),
+        watches=Watches(log, operations.tail, operations.progress, operations.jobs),
         event_pages=EventPages(log, operations.tail, operations.jobs),
         info=info,
     )

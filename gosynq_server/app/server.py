@@ -137,6 +137,7 @@ class Server:
         operations = self._operations
         for part in (
             operations.tail.run(),
+            operations.progress.run(),
             operations.replicas.send(),
             operations.replicas.listen(),
         ):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.event import EventFilter
+from gosynq_server.domain.lifecycle import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,11 @@ class WatchQuery:
     heartbeat: timedelta = USUAL_HEARTBEAT
     batch: int = USUAL_BATCH
     stop_when_terminal: bool = False
+
+    @property
+    def wants_progress(self) -> bool:
+        """Say whether progress is among what is wanted: only where it is asked for by its name."""
+        return EventType.PROGRESS in self.wanted.types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

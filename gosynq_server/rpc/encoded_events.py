@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from gosynq.v1 import event_pb2, event_service_pb2
+from gosynq.v1 import event_pb2, event_service_pb2, job_pb2
 from gosynq_server.domain.event import EventRow
 from gosynq_server.domain.lifecycle import EventType
 from gosynq_server.rpc.convert import PRIORITY_NUMBERS, STATUS_NUMBERS, timestamp
@@ -70,7 +70,7 @@ def encode_with_content(row: EventRow, places: Sequence[int], contents: Mapping[
 
 def _own_part(row: EventRow, place: int) -> event_pb2.JobEvent:
     message = event_pb2.JobEvent(
-        event_id=f"{row.id}-{place}",
+        event_id=_event_id(row, place),
         job_id=row.job_ids[place],
         kind=row.kinds[place],
         priority=_PRIORITIES[row.priorities[place]],
@@ -80,20 +80,36 @@ def _own_part(row: EventRow, place: int) -> event_pb2.JobEvent:
     if row.labels and (labels := row.labels[place]):
         message.labels.update(orjson.loads(labels))
     if row.details and (details := row.details[place]):
-        _put_details(message, row.type, orjson.loads(details))
+        put = _put_progress if row.type is EventType.PROGRESS else _put_details
+        put(message, row, orjson.loads(details))
     return message
+
+
+def _event_id(row: EventRow, place: int) -> str:
+    """Return the id of a stored event; that of a report of progress holds its job's id and moment."""
+    return f"{row.job_ids[place]}-{row.id}" if row.type is EventType.PROGRESS else f"{row.id}-{place}"
 
 
 _PRIORITIES = {int(level): number for level, number in PRIORITY_NUMBERS.items()}
 
 
-def _put_details(message: event_pb2.JobEvent, type_: EventType, details: dict[str, Any]) -> None:
+def _put_progress(message: event_pb2.JobEvent, row: EventRow, told: dict[str, Any]) -> None:
+    progress = job_pb2.JobProgress(
+        current=told["current"],
+        total=told["total"],
+        message=told["message"],
+        updated_at=timestamp(row.occurred_at),
+    )
+    message.progress.CopyFrom(progress)
+
+
+def _put_details(message: event_pb2.JobEvent, row: EventRow, details: dict[str, Any]) -> None:
     message.error = details.get("message", "")
-    if type_ in _FAILURES:
+    if row.type in _FAILURES:
         message.error_type = details.get("type", "")
     if next_run_at := details.get("next_run_at"):
         message.next_run_at.FromJsonString(next_run_at)
-        message.will_retry = type_ is EventType.FAILED
+        message.will_retry = row.type is EventType.FAILED
 
 
 def _content_part(type_: EventType, job: Job | None) -> bytes:

@@ -108,7 +108,8 @@ class QueueAdder:
 
     A key that is held names one job: a spec with its fingerprint finds the job, another one is refused. window is how
     long a key is held beyond its job's end. answers is what is known of each job by now, under the id that it was
-    given, begin being where their events begin; with an executor that commits each statement they hold, whatever comes after them.
+    given, begin being where their events begin; with an executor that commits each statement they hold, whatever comes
+    after them.
     """
 
     def __init__(

@@ -112,6 +112,11 @@ class EventTail:
         except TimeoutError:
             return
 
+    def wake(self) -> None:
+        """End every wait."""
+        self._grown.set()
+        self._grown = asyncio.Event()
+
     async def run(self) -> None:
         """Read as events come, until cancelled."""
         while True:
@@ -152,8 +157,7 @@ class EventTail:
     def _tell(self, rows: Sequence[EventRow]) -> None:
         for listener in self._listeners:
             listener(rows)
-        self._grown.set()
-        self._grown = asyncio.Event()
+        self.wake()
 
     def _forget(self) -> None:
         self._rows, self._count, self._begin, self._end = [], 0, None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.event import Match
@@ -19,15 +20,17 @@ if TYPE_CHECKING:
     from gosynq_server.service.event_log import EventLog
     from gosynq_server.service.event_tail import EventTail
     from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.progress_feed import ProgressFeed, ProgressReader
     from gosynq_server.store.events import Stretch
 
 
 class Watches:
     """Gives watchers what they ask for, each at its own pace."""
 
-    def __init__(self, log: EventLog, tail: EventTail, jobs: Jobs) -> None:
+    def __init__(self, log: EventLog, tail: EventTail, progress: ProgressFeed, jobs: Jobs) -> None:
         self._log = log
         self._tail = tail
+        self._progress = progress
         self._jobs = jobs
 
     async def watch(self, query: WatchQuery) -> AsyncGenerator[Delivery]:
@@ -43,8 +46,9 @@ class Watches:
                 async for jobs in self._jobs.unfinished(query.wanted, with_content=query.with_content):
                     yield Delivery(position=None, snapshot=jobs)
             yield Delivery(position=position, snapshot_complete=query.snapshot)
-            async for delivery in self._follow(position, query, endings):
-                yield delivery
+            with self._progress.followed() if query.wants_progress else nullcontext() as progress:
+                async for delivery in self._follow(position, query, endings, progress):
+                    yield delivery
 
     async def _begin(self, query: WatchQuery) -> Position:
         if query.cursor:
@@ -59,7 +63,9 @@ class Watches:
         found = await self._jobs.find(query.wanted.job_ids, with_content=False)
         return Endings(found.values(), looked_at=await self._tail.now())
 
-    async def _follow(self, position: Position, query: WatchQuery, endings: Endings | None) -> AsyncIterator[Delivery]:
+    async def _follow(
+        self, position: Position, query: WatchQuery, endings: Endings | None, progress: ProgressReader | None
+    ) -> AsyncIterator[Delivery]:
         pace = _Pace(query.heartbeat)
         while endings is None or not endings.are_over(position):
             stretch = await self._log.read(position, query.wanted)
@@ -68,6 +74,8 @@ class Watches:
                 pace.sent()
             if endings is not None:
                 endings.note(stretch.rows)
+            for delivery in () if progress is None else _reports(progress.take(stretch.end), stretch.end, query):
+                yield delivery
             if stretch.end == position:
                 await self._tail.wait(position, pace.left())
             position = stretch.end
@@ -142,6 +150,12 @@ def _wanted_of(stretch: Stretch, begin: Position, wanted: EventFilter) -> Iterat
             places = [place for place in places if place >= begin.place]
         if places:
             yield Match(row, places)
+
+
+def _reports(rows: Sequence[EventRow], position: Position, query: WatchQuery) -> Iterator[Delivery]:
+    matches = [Match(row, places) for row in rows if (places := query.wanted.places(row))]
+    for start in range(0, len(matches), query.batch):
+        yield Delivery(position=position, matches=matches[start : start + query.batch])
 
 
 async def contents_of(jobs: Jobs, matches: Sequence[Match]) -> Mapping[JobId, Job]:

@@ -10,7 +10,7 @@ import asyncpg
 
 from gosynq_server.domain.errors import CursorExpired
 from gosynq_server.domain.event import EventRow, Position
-from gosynq_server.domain.job import JobStatus
+from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.domain.lifecycle import EventType
 
 if TYPE_CHECKING:
@@ -85,6 +85,15 @@ async def read(executor: Executor, position: Position, wanted: EventFilter, *, l
     return Stretch(rows=read_rows, end=read_rows[-1].end if len(rows) == limit else ticks[-1])
 
 
+async def progress(executor: Executor, *, within: timedelta, limit: int) -> list[EventRow]:
+    """Read the last progress of running jobs that was reported lately, each as a row of one event, the oldest first.
+
+    Their ids are the moments of the reports, in microseconds since the Unix epoch.
+    """
+    rows = await executor.fetch("jobs_progressed", within, limit)
+    return [_progress_row(row) for row in reversed(rows)]
+
+
 async def prune_ticks(executor: Executor, *, before: datetime, limit: int) -> int:
     """Delete up to limit ticks that were made before a moment; return how many. The last of all stays."""
     return len(await executor.fetch("ticks_prune", before, limit))
@@ -114,6 +123,26 @@ def _behind(row: Record) -> Position:
 
 def _tick_of(position: Position) -> Position:
     return Position(tick=position.tick, made_at=position.made_at)
+
+
+def _progress_row(row: Record) -> EventRow:
+    micros = (row["updated_at"] - _EPOCH) // _MICROSECOND
+    return EventRow(
+        base=Position(tick=0),
+        id=micros,
+        occurred_at=row["updated_at"],
+        type=EventType.PROGRESS,
+        queue=row["queue"],
+        status=JobStatus.PROCESSING,
+        worker_id=row["worker_id"],
+        job_ids=[JobId(str(row["id"]))],
+        kinds=[row["kind"]],
+        priorities=[row["priority"]],
+        attempts=[row["attempt"]],
+        revisions=[row["revision"]],
+        labels=[row["labels"]],
+        details=[row["progress"]],
+    )
 
 
 def _event_row(row: Record, base: Position) -> EventRow:

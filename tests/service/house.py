@@ -23,6 +23,7 @@ from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases
+from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
@@ -93,6 +94,7 @@ class House:
     leases: Leases
     ticker: Ticker
     tail: EventTail
+    progress: ProgressFeed
     log: EventLog
     watches: Watches
     event_pages: EventPages
@@ -162,7 +164,12 @@ async def open_house(url: str, *, defaults: QueueDefaults | None = None) -> Asyn
     ):
         sql = await asyncpg.connect(url)
         house = _composed(database, apart, sql, defaults or QueueDefaults())
-        parts = (house.enqueuer.run(), house.tail.run(), repeat(house.ticker, signal=house.ticker.signal))
+        parts = (
+            house.enqueuer.run(),
+            house.tail.run(),
+            house.progress.run(),
+            repeat(house.ticker, signal=house.ticker.signal),
+        )
         running = [tasks.create_task(part) for part in parts]
         await asyncio.sleep(0)
         try:
@@ -177,7 +184,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     wakeups, heard, ticked = Wakeups(), Heard(), Signal()
     ticker = Ticker(apart, ticked=ticked)
     tail = EventTail(apart, ticker, ticked=ticked)
-    waits, log = Waits(tail), EventLog(apart, tail)
+    waits, log, progress = Waits(tail), EventLog(apart, tail), ProgressFeed(apart, tail)
     for listener in (heard, waits):
         wakeups.add(listener)
     wakeups.signal(ticker.signal)
@@ -194,8 +201,9 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         jobs=jobs,
         ticker=ticker,
         tail=tail,
+        progress=progress,
         log=log,
-        watches=Watches(log, tail, jobs),
+        watches=Watches(log, tail, progress, jobs),
         event_pages=EventPages(log, tail, jobs),
         leases=Leases(database, queues, wakeups, window=WINDOW),
         sql=sql,
