@@ -98,12 +98,12 @@ def queue_defaults(config: Config) -> QueueDefaults:
     )
 
 
-def compose_operations(config: Config, database: Database, *, server_id: str) -> Operations:
+def compose_operations(config: Config, database: Database, metrics: Metrics, *, server_id: str) -> Operations:
     """Put the services together."""
     here, everywhere, ticked = Wakeups(), Wakeups(), Signal()
     ticker = Ticker(database, ticked=ticked)
     here.signal(ticker.signal)
-    tail = EventTail(database, ticker, ticked=ticked)
+    tail = EventTail(database, ticker, ticked=ticked, observe=metrics.events.read)
     waits = Waits(tail)
     here.add(waits)
     replicas = Replicas(database, server_id=server_id, here=here, on_tick=ticked.set)
@@ -138,14 +138,18 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         features=("stream-enqueue", "events"),
     )
     log = EventLog(operations.database, operations.tail)
+    watches = Watches(log, operations.tail, operations.progress, operations.jobs)
+    metrics.events.watch_by(lambda: watches.count, watches.furthest_behind)
     services = Services(
         enqueuer=operations.enqueuer,
         jobs=operations.jobs,
-        watches=Watches(log, operations.tail, operations.progress, operations.jobs),
+        watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
         info=info,
     )
-    return build_server(services, RpcOptions(reflection=config.reflection, observe=metrics.rpc_ended))
+    return build_server(
+        services, RpcOptions(reflection=config.reflection, observe=metrics.rpc_ended, watch_observer=metrics.events)
+    )
 
 
 def compose_health(rpc: RpcServer) -> HealthServer:

@@ -72,7 +72,7 @@ class Server:
         self._server_id = new_server_id()
         self._database = database
         self._metrics = Metrics(version=version("gosynq"))
-        self._operations = compose_operations(config, database, server_id=self._server_id)
+        self._operations = compose_operations(config, database, self._metrics, server_id=self._server_id)
         self._rpc = compose_rpc(config, self._operations, self._metrics, server_id=self._server_id)
         self._probes = compose_health(self._rpc)
         self._streams = Streams()

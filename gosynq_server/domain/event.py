@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gosynq_server.domain.job import Job, JobId, Priority
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Position(NamedTuple):
     """Where reading goes on: behind a whole tick, and in the next one at a place of a row; rows count by their ids.
 
@@ -28,6 +31,11 @@ class Position(NamedTuple):
     row: int = 0
     place: int = 0
     made_at: int = 0
+
+    @property
+    def moment(self) -> datetime:
+        """When the tick was made."""
+        return _EPOCH + timedelta(microseconds=self.made_at)
 
     def at(self, row: int, place: int) -> Position:
         """Return the position at a place of a row of the next tick."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from gosynq_server.rpc.watch_stream import WatchObserver
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.watches import Watches
 
@@ -29,11 +30,20 @@ if TYPE_CHECKING:
 class EventServicer(event_service_pb2_grpc.EventServiceServicer):
     """Answers EventService."""
 
-    def __init__(self, watches: Watches, pages: EventPages, *, draining: asyncio.Event, stream_age: timedelta) -> None:
+    def __init__(
+        self,
+        watches: Watches,
+        pages: EventPages,
+        *,
+        draining: asyncio.Event,
+        stream_age: timedelta,
+        observer: WatchObserver,
+    ) -> None:
         self._watches = watches
         self._pages = pages
         self._draining = draining
         self._stream_age = stream_age
+        self._observer = observer
         self._encoded = EncodedEvents()
 
     async def WatchEvents(  # type: ignore[override]  # it writes through the context and yields nothing
@@ -42,7 +52,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
         """Stream events as they come."""
         query = watch_query_of(request)
         responses = WatchResponses(self._encoded, with_content=query.with_content)
-        stream = WatchStream(self._watches, responses, context)
+        stream = WatchStream(self._watches, responses, context, observer=self._observer)
         await stream.run(query, draining=self._draining, age=spread(self._stream_age))
 
     async def ListEvents(

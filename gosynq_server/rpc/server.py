@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,13 @@ from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
 from gosynq_server.rpc.reflection import add_reflection
+from gosynq_server.rpc.watch_stream import Unobserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gosynq_server.rpc.interceptors import Observe
+    from gosynq_server.rpc.watch_stream import WatchObserver
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
@@ -82,6 +84,7 @@ class RpcOptions:
     stream_age: timedelta = timedelta(minutes=8)
     reflection: bool = True
     observe: Observe = _observe_nothing
+    watch_observer: WatchObserver = field(default_factory=Unobserved)
 
 
 class RpcServer:
@@ -155,7 +158,13 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
     admin = AdminServicer(  # type: ignore[abstract]  # UNIMPLEMENTED_RPCS names what it lacks
         services.info, max_message_bytes=options.max_receive_bytes
     )
-    events = EventServicer(services.watches, services.event_pages, draining=draining, stream_age=options.stream_age)
+    events = EventServicer(
+        services.watches,
+        services.event_pages,
+        draining=draining,
+        stream_age=options.stream_age,
+        observer=options.watch_observer,
+    )
     event_service_pb2_grpc.add_EventServiceServicer_to_server(events, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)

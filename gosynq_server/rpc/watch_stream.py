@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gosynq_server.domain.errors import ServerDraining, SlowConsumer
 from gosynq_server.rpc.stream_age import stop_in_time
@@ -21,6 +21,26 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 
 
+class WatchObserver(Protocol):
+    """Who counts what watches take; each method returns at once."""
+
+    def sent(self, count: int) -> None:
+        """Count events that a watcher took."""
+
+    def slow_consumer(self) -> None:
+        """Count a watcher that was sent away."""
+
+
+class Unobserved:
+    """Stands in where nobody counts."""
+
+    def sent(self, count: int) -> None:
+        """Ignore it."""
+
+    def slow_consumer(self) -> None:
+        """Ignore it."""
+
+
 class WatchStream:
     """Serves one watch. A caller that takes nothing for PATIENCE_SECONDS is sent away."""
 
@@ -30,12 +50,14 @@ class WatchStream:
         responses: WatchResponses,
         context: grpc.aio.ServicerContext[Any, Any],
         *,
+        observer: WatchObserver,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         self._watches = watches
         self._responses = responses
         self._context = context
         self._patience = patience
+        self._observer = observer
         self._last_taken = ""
 
     async def run(self, query: WatchQuery, *, draining: asyncio.Event, age: timedelta) -> None:
@@ -53,11 +75,13 @@ class WatchStream:
             async for delivery in deliveries:
                 for response in self._responses.of(delivery):
                     await self._write(response)
+                self._observer.sent(sum(len(match.places) for match in delivery.matches))
 
     async def _write(self, response: bytes) -> None:
         try:
             async with asyncio.timeout(self._patience):
                 await self._context.write(response)
         except TimeoutError:
+            self._observer.slow_consumer()
             raise SlowConsumer(seconds=round(self._patience), cursor=self._last_taken) from None
         self._last_taken = self._responses.cursor

@@ -102,9 +102,13 @@ class EventTail:
         is_all = first + len(rows) == len(self._rows)
         return Stretch(rows=rows, end=self._end if is_all else rows[-1].end)
 
+    def is_up_to_date(self, position: Position) -> bool:
+        """Say whether everything that was read is before a position."""
+        return self._end is None or position >= self._end
+
     async def wait(self, position: Position, seconds: float) -> None:
         """Wait until there is more than up to a position, at most so long."""
-        if self._end is not None and position < self._end:
+        if not self.is_up_to_date(position):
             return
         try:
             async with asyncio.timeout(seconds):

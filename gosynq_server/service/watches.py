@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.event import Match
@@ -12,7 +13,6 @@ from gosynq_server.domain.watching import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
-    from datetime import timedelta
 
     from gosynq_server.domain.event import EventFilter, EventRow, Position
     from gosynq_server.domain.job import Job, JobId
@@ -32,6 +32,19 @@ class Watches:
         self._tail = tail
         self._progress = progress
         self._jobs = jobs
+        self._open: set[_Watch] = set()
+
+    @property
+    def count(self) -> int:
+        """How many watches are open."""
+        return len(self._open)
+
+    def furthest_behind(self) -> timedelta:
+        """Return how long ago it is that the watch which is furthest behind was up to date."""
+        slowest = min((watch.position for watch in self._open), default=None)
+        if slowest is None or self._tail.is_up_to_date(slowest):
+            return timedelta()
+        return datetime.now(UTC) - slowest.moment
 
     async def watch(self, query: WatchQuery) -> AsyncGenerator[Delivery]:
         """Give deliveries, the first at once, an empty one whenever it was quiet for the heartbeat.
@@ -39,16 +52,24 @@ class Watches:
         Ends where query.stop_when_terminal says so. Raises CursorInvalid and CursorExpired.
         """
         async with self._tail.followed():
-            position = await self._begin(query)
-            endings = await self._endings(query)
-            if query.snapshot:
-                yield Delivery(position=None)
-                async for jobs in self._jobs.unfinished(query.wanted, with_content=query.with_content):
-                    yield Delivery(position=None, snapshot=jobs)
-            yield Delivery(position=position, snapshot_complete=query.snapshot)
-            with self._progress.followed() if query.wants_progress else nullcontext() as progress:
-                async for delivery in self._follow(position, query, endings, progress):
+            watch = _Watch(query, await self._begin(query))
+            self._open.add(watch)
+            try:
+                async for delivery in self._deliveries(watch, await self._endings(query)):
                     yield delivery
+            finally:
+                self._open.remove(watch)
+
+    async def _deliveries(self, watch: _Watch, endings: Endings | None) -> AsyncIterator[Delivery]:
+        query = watch.query
+        if query.snapshot:
+            yield Delivery(position=None)
+            async for jobs in self._jobs.unfinished(query.wanted, with_content=query.with_content):
+                yield Delivery(position=None, snapshot=jobs)
+        yield Delivery(position=watch.position, snapshot_complete=query.snapshot)
+        with self._progress.followed() if query.wants_progress else nullcontext() as progress:
+            async for delivery in self._follow(watch, endings, progress):
+                yield delivery
 
     async def _begin(self, query: WatchQuery) -> Position:
         if query.cursor:
@@ -64,23 +85,23 @@ class Watches:
         return Endings(found.values(), looked_at=await self._tail.now())
 
     async def _follow(
-        self, position: Position, query: WatchQuery, endings: Endings | None, progress: ProgressReader | None
+        self, watch: _Watch, endings: Endings | None, progress: ProgressReader | None
     ) -> AsyncIterator[Delivery]:
-        pace = _Pace(query.heartbeat)
-        while endings is None or not endings.are_over(position):
-            stretch = await self._log.read(position, query.wanted)
-            for delivery in deliveries(stretch, position, query.wanted, batch=query.batch):
+        query, pace = watch.query, _Pace(watch.query.heartbeat)
+        while endings is None or not endings.are_over(watch.position):
+            stretch = await self._log.read(watch.position, query.wanted)
+            for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
                 yield await self._filled(delivery, query)
                 pace.sent()
-            if endings is not None:
-                endings.note(stretch.rows)
             for delivery in () if progress is None else _reports(progress.take(stretch.end), stretch.end, query):
                 yield delivery
-            if stretch.end == position:
-                await self._tail.wait(position, pace.left())
-            position = stretch.end
+            if endings is not None:
+                endings.note(stretch.rows)
+            if stretch.end == watch.position:
+                await self._tail.wait(watch.position, pace.left())
+            watch.position = stretch.end
             if not pace.left():
-                yield Delivery(position=position)
+                yield Delivery(position=watch.position)
                 pace.sent()
 
     async def _filled(self, delivery: Delivery, query: WatchQuery) -> Delivery:
@@ -88,6 +109,14 @@ class Watches:
             return delivery
         contents = await contents_of(self._jobs, delivery.matches)
         return Delivery(position=delivery.position, matches=delivery.matches, contents=contents)
+
+
+class _Watch:
+    """What one watch asks for, and where it stands."""
+
+    def __init__(self, query: WatchQuery, position: Position) -> None:
+        self.query = query
+        self.position = position
 
 
 class Endings:

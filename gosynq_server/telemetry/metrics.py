@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gosynq_server.telemetry.attempts import AttemptCollector
+from gosynq_server.telemetry.events import EventCollector
 from gosynq_server.telemetry.queues import QueueCollector
 from gosynq_server.telemetry.requests import RequestCollector
 
@@ -32,7 +33,8 @@ class Metrics:
         self._attempts = AttemptCollector()
         self._requests = RequestCollector()
         self._queues = QueueCollector()
-        for collector in (self._attempts, self._requests, self._queues):
+        self.events = EventCollector()
+        for collector in (self._attempts, self._requests, self._queues, self.events):
             self._registry.register(collector)
         Info("gosynq_server", "What the server is.", registry=self._registry).info({"version": version})
         self._active = Gauge("gosynq_active_workers", "Attempts that are running here.", registry=self._registry)

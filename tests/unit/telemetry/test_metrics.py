@@ -162,6 +162,28 @@ async def test_queues_beyond_a_bound_are_not_told(metrics: Metrics) -> None:
     assert len([name for name in await scrape(metrics) if name.startswith("gosynq_queue_length")]) == 1000
 
 
+async def test_events_are_counted_in_and_out_and_by_their_age(metrics: Metrics) -> None:
+    metrics.events.read(3, timedelta(milliseconds=20))
+    metrics.events.read(2, timedelta(seconds=2))
+    metrics.events.sent(7)
+    metrics.events.slow_consumer()
+    metrics.events.watch_by(lambda: 4, lambda: timedelta(seconds=1.5))
+
+    told = await scrape(metrics)
+
+    assert told["gosynq_events_read_total{}"] == 5
+    assert told["gosynq_events_sent_total{}"] == 7
+    assert told["gosynq_slow_consumers_total{}"] == 1
+    assert (told["gosynq_watchers{}"], told["gosynq_watch_furthest_behind_seconds{}"]) == (4, 1.5)
+    assert (told["gosynq_event_lag_seconds_bucket{le=0.025}"], told["gosynq_event_lag_seconds_count{}"]) == (1, 2)
+
+
+async def test_without_watches_nobody_is_behind(metrics: Metrics) -> None:
+    told = await scrape(metrics)
+
+    assert (told["gosynq_watchers{}"], told["gosynq_watch_furthest_behind_seconds{}"]) == (0, 0)
+
+
 async def test_active_workers_are_counted_when_prometheus_asks(metrics: Metrics) -> None:
     active = [1]
     metrics.count_active_workers_by(lambda: active[0])
