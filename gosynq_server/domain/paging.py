@@ -23,6 +23,7 @@ _ID_BYTES = 16
 _SEQUENCE_BYTES = 4
 _CHECK_BYTES = 13  # with an id 30 bytes, a sequence 18, a position 42: base64 needs no padding
 _SEQUENCE_MAX = 2**31 - 1
+_STORE_MAX = 2**63 - 1
 _POSITION = Struct(">QQIQ")
 
 
@@ -92,7 +93,10 @@ def encode_position_token(digest: bytes, position: Position) -> str:
 
 def decode_position_token(token: str, digest: bytes) -> Position:
     """Return the position that the page begins at; raise PageTokenInvalid as decode_token does."""
-    return Position(*_POSITION.unpack(_opened(token, digest, _POSITION.size)))
+    position = Position(*_POSITION.unpack(_opened(token, digest, _POSITION.size)))
+    if max(position) > _STORE_MAX:
+        raise PageTokenInvalid
+    return position
 
 
 def _sealed(digest: bytes, position: bytes) -> str:
