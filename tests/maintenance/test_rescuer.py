@@ -37,6 +37,23 @@ async def test_one_round_takes_back_more_than_a_batch(house: House, monkeypatch:
     assert [await house.stage(lease.job_id) for lease in leases] == ["scheduled"] * 5
 
 
+@pytest.mark.parametrize("max_retries", [0, 3])
+async def test_of_jobs_that_are_taken_back_together_each_event_names_its_own_worker(
+    house: House, max_retries: int
+) -> None:
+    for worker in ("w1", "w2"):
+        await house.add(max_retries=max_retries, max_deliveries=max_retries + 1)
+        await house.let_lease_run_out(await house.lease_one(worker=worker))
+
+    await Rescuer(house.leases).run_once()
+
+    rows = await house.sql.fetch("SELECT worker_id, job_ids FROM gosynq.events WHERE type IN ('started', 'failed')")
+    workers_of = {
+        job: {row["worker_id"] for row in rows if job in row["job_ids"]} for row in rows for job in row["job_ids"]
+    }
+    assert sorted(workers_of.values(), key=sorted) == [{"w1"}, {"w2"}]
+
+
 async def test_rival_rescuers_take_a_lease_back_once(house: House) -> None:
     leases = [await house.started() for _ in range(10)]
     for lease in leases:

@@ -55,9 +55,10 @@ noted AS (
         type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
     )
     SELECT
-        'cancelled', $1, 'cancelled', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
-        array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels), NULL
+        'cancelled', $1, 'cancelled', worker_id, array_agg(id), array_agg(kind), array_agg(priority),
+        array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels),
+        array_agg(jsonb_build_object('message', coalesce(cancel_reason, '')))
     FROM ended
-    HAVING count(*) > 0
+    GROUP BY worker_id
 )
 SELECT id FROM ended

@@ -56,11 +56,11 @@ told AS (
         type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
     )
     SELECT
-        step.type, $1, 'failed', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        step.type, $1, 'failed', worker_id, array_agg(id), array_agg(kind), array_agg(priority),
         array_agg(failures + deliveries), array_agg(revision + step.place), array_agg(labels), array_agg(error)
     FROM ended
     CROSS JOIN (VALUES ('failed', 1), ('dead_lettered', 2)) AS step (type, place)
-    GROUP BY step.type, step.place
+    GROUP BY step.type, step.place, worker_id
     ORDER BY step.place
 )
 SELECT id FROM ended

@@ -42,10 +42,10 @@ requeued AS (
         type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
     )
     SELECT
-        'requeued', $1, 'pending', min(worker_id), array_agg(id), array_agg(kind), array_agg(priority),
+        'requeued', $1, 'pending', worker_id, array_agg(id), array_agg(kind), array_agg(priority),
         array_agg(failures + deliveries - 1), array_agg(revision + 1), array_agg(labels),
         array_agg(jsonb_build_object('next_run_at', statement_timestamp() + delay))
     FROM ended
-    HAVING count(*) > 0
+    GROUP BY worker_id
 )
 SELECT id FROM ended
