@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import figures
+from bench import figures, watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,12 @@ WHOLE: Mapping[str, Figure] = {
     "drain": partial(figures.drain, 200_000),
     "latency": partial(figures.latency, 1_000),
     "backlog": partial(figures.backlog, 1_000_000),
+    "event-cost": partial(watching.event_cost, 200_000),
+    "watch-lag": partial(watching.watch_lag, 1_000, 15),
+    "watch-fan-out-1": partial(watching.watch_fan_out, 1, 200_000),
+    "watch-fan-out-100": partial(watching.watch_fan_out, 100, 10_000),
+    "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
+    "watch-stalled": partial(watching.watch_stalled, 100, 20),
 }
 QUICK: Mapping[str, Figure] = {
     **{name: WHOLE[name] for name in ("unary-1", "unary-16", "unary-128")},
@@ -37,6 +43,12 @@ QUICK: Mapping[str, Figure] = {
     "drain": partial(figures.drain, 50_000),
     "latency": partial(figures.latency, 300),
     "backlog": partial(figures.backlog, 100_000),
+    "event-cost": partial(watching.event_cost, 50_000),
+    "watch-lag": partial(watching.watch_lag, 1_000, 5),
+    "watch-fan-out-1": partial(watching.watch_fan_out, 1, 50_000),
+    "watch-fan-out-100": partial(watching.watch_fan_out, 100, 3_000),
+    "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
+    "watch-stalled": partial(watching.watch_stalled, 100, 10),
 }
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_POOL = ("--handlers", "bench.handlers")
-_WIDE_POOL = (*_POOL, "--concurrency", "500", "--prefetch", "2000")
+POOL = ("--handlers", "bench.handlers")
+WIDE_POOL = (*POOL, "--concurrency", "500", "--prefetch", "2000")
 _UNARY_SECONDS = 4
 _DRAIN_DEADLINE_SECONDS = 300.0
 
@@ -66,16 +66,16 @@ def drain(jobs: int) -> dict[str, float]:
     with processes.data_dir() as folder:
         with processes.server(folder) as addresses:
             processes.load(addresses["grpc"], "batch", jobs, "drain", "noop")
-        with processes.server(folder, *_WIDE_POOL):
-            done, seconds = _await_done(folder, "drain", jobs)
+        with processes.server(folder, *WIDE_POOL):
+            done, seconds = await_done(folder, "drain", jobs)
     return {"jobs/s": done / seconds}
 
 
 def latency(jobs: int) -> dict[str, float]:
     """Milliseconds from the caller's EnqueueJob to the handler's first line, 100 jobs a second on an idle server."""
-    with _served(*_POOL) as (folder, addresses):
+    with _served(*POOL) as (folder, addresses):
         processes.load(addresses["grpc"], "paced", jobs, 100)
-        _await_done(folder, "latency", jobs)
+        await_done(folder, "latency", jobs)
         measured = asyncio.run(tables.start_latencies(folder, "latency"))
     return {"p50 ms": measured["p50_ms"], "p99 ms": measured["p99_ms"]}
 
@@ -102,7 +102,8 @@ def _served(*flags: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         yield folder, addresses
 
 
-def _await_done(folder: Path, queue: str, jobs: int) -> tuple[int, float]:
+def await_done(folder: Path, queue: str, jobs: int) -> tuple[int, float]:
+    """Wait until so many jobs of a queue completed; return how many, and in how many seconds."""
     end = time.monotonic() + _DRAIN_DEADLINE_SECONDS
     done, seconds = 0, 0.0
     while done < jobs:

@@ -107,6 +107,20 @@ async def paced(stub: Any, count: str, per_second: str) -> dict[str, Any]:
     return {"per_second": int(count) / (time.perf_counter() - began)}
 
 
+async def steady(stub: Any, count: str, per_second: str) -> dict[str, Any]:
+    """EnqueueJob of jobs that do nothing at a steady pace, however long each call takes."""
+
+    async def call() -> None:
+        await stub.EnqueueJob(job_service_pb2.EnqueueJobRequest(job=spec("steady", "noop")))
+
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(count)):
+            await asyncio.sleep(max(0.0, began + number / float(per_second) - time.perf_counter()))
+            group.create_task(call())
+    return {"per_second": int(count) / (time.perf_counter() - began)}
+
+
 def percentiles(seconds: list[float]) -> dict[str, float]:
     """Return p50 and p99 in milliseconds."""
     ordered = sorted(seconds)
@@ -119,6 +133,7 @@ FIGURES: dict[str, Callable[..., Coroutine[Any, Any, dict[str, Any]]]] = {
     "batch": batch,
     "stream": stream,
     "paced": paced,
+    "steady": steady,
 }
 
 

@@ -1,4 +1,4 @@
-"""The processes of a measurement: the server under test, a server that does nothing, and the load."""
+"""The processes of a measurement: the server under test, one that does nothing, the load and the watchers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from bench.watchers import Asked
+
+SERVER = "gosynq_server"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 60.0
 _LOAD_SECONDS = 600.0
@@ -29,11 +33,11 @@ def data_dir() -> Iterator[Path]:
 
 
 @contextmanager
-def server(folder: Path, *flags: str) -> Iterator[dict[str, Any]]:
-    """Run gosynq up over a folder; give its addresses and process id."""
+def server(folder: Path, *flags: str, module: str = SERVER) -> Iterator[dict[str, Any]]:
+    """Run gosynq up, or what a module makes of it, over a folder; give its addresses and process id."""
     ready = folder / "ready.json"
     ports = [flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0")]
-    command = [sys.executable, "-m", "gosynq_server", "up", "--data-dir", str(folder / "database")]
+    command = [sys.executable, "-m", module, "up", "--data-dir", str(folder / "database")]
     with _process([*command, *ports, "--ready-file", str(ready), "--log-level", "warning", *flags]) as process:
         yield _await_file(ready, process)
 
@@ -57,8 +61,18 @@ def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
 
 
 @contextmanager
-def _process(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - the command is our own
+def watchers(folder: Path, target: str, asked: Asked) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Run watchers in a process of their own, all of which have begun; give what waits for what they measured."""
+    ready = folder / "watching.json"
+    command = [sys.executable, "-m", "bench.watchers", target, str(ready), json.dumps(asdict(asked))]
+    with _process(command, stdout=subprocess.PIPE) as process:
+        _await_file(ready, process)
+        yield lambda: json.loads(process.communicate(timeout=_LOAD_SECONDS)[0])
+
+
+@contextmanager
+def _process(command: list[str], *, stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, stdout=stdout)  # noqa: S603 - the command is our own
     try:
         yield process
     finally:
@@ -73,11 +87,16 @@ def processor_seconds(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_bytes(pid: int) -> int:
+    """Return how much memory a process holds; Linux only."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _await_file(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
     end = time.monotonic() + _START_SECONDS
     while not path.exists():
         if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the server did not start: exit status {process.poll()}")
+            raise RuntimeError(f"a process did not start: exit status {process.poll()}")
         time.sleep(0.02)
     told: dict[str, Any] = json.loads(path.read_text())
     return told
