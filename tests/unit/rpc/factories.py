@@ -1,11 +1,13 @@
-"""Jobs with everything set, for comparing whole values."""
+"""Jobs with everything set, and rows of events, for comparing whole values."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gosynq_server.domain.event import EventRow, Position
 from gosynq_server.domain.job import Attempt, AttemptOutcome, Job, JobError, JobId, JobStatus, Priority, Stage
+from gosynq_server.domain.lifecycle import EventType
 from gosynq_server.domain.retry import RetryPolicy
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -61,3 +63,24 @@ def an_attempt(**changes: Any) -> Attempt:
         "error": an_error(),
     }
     return Attempt(**values | changes)
+
+
+def a_row(count: int = 1, **changes: Any) -> EventRow:
+    """Make a row of that many events, of jobs that differ in their ids alone."""
+    values: dict[str, Any] = {
+        "base": Position(tick=41, made_at=1_772_366_400_250_000),
+        "id": 8,
+        "occurred_at": NOON,
+        "type": EventType.CREATED,
+        "queue": "mail",
+        "status": JobStatus.PENDING,
+        "worker_id": None,
+        "job_ids": [JobId(f"0195e7a4-5a5a-7000-8000-{number:012}") for number in range(count)],
+        "kinds": ["send_email"] * count,
+        "priorities": [int(Priority.HIGH)] * count,
+        "attempts": [0] * count,
+        "revisions": [1] * count,
+        "labels": None,
+        "details": None,
+    }
+    return EventRow(**values | changes)
