@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.domain.event import EventFilter
+from gosynq_server.service.interests import Interests
 from gosynq_server.store import events
 from gosynq_server.store.events import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from datetime import timedelta
 
     from gosynq_server.domain.event import EventRow, Position
+    from gosynq_server.service.interests import Interest
     from gosynq_server.service.ticker import Ticker
     from gosynq_server.service.wakeups import Signal
     from gosynq_server.store.database import Database
@@ -66,6 +68,7 @@ class EventTail:
         self._end: Position | None = None
         self._grown = asyncio.Event()
         self._listeners: list[Callable[[Sequence[EventRow]], None]] = []
+        self._interests = Interests()
         self._ticked = ticked
 
     @asynccontextmanager
@@ -102,13 +105,22 @@ class EventTail:
         is_all = first + len(rows) == len(self._rows)
         return Stretch(rows=rows, end=self._end if is_all else rows[-1].end)
 
-    def is_up_to_date(self, position: Position) -> bool:
-        """Say whether everything that was read is before a position."""
-        return self._end is None or position >= self._end
+    @contextmanager
+    def interest(self, wanted: EventFilter) -> Iterator[Interest]:
+        """Say inside the block what a follower wants, which it is woken for."""
+        with self._interests.register(wanted, end=self.end) as interest:
+            yield interest
+
+    @property
+    def end(self) -> Position:
+        """Where what has come by ends; only while somebody follows."""
+        if self._end is None:
+            raise RuntimeError("nobody follows")
+        return self._end
 
     async def wait(self, position: Position, seconds: float) -> None:
         """Wait until there is more than up to a position, at most so long."""
-        if not self.is_up_to_date(position):
+        if self._end is not None and position < self._end:
             return
         try:
             async with asyncio.timeout(seconds):
@@ -116,10 +128,10 @@ class EventTail:
         except TimeoutError:
             return
 
-    def wake(self) -> None:
-        """End every wait."""
-        self._grown.set()
-        self._grown = asyncio.Event()
+    async def reach(self, position: Position) -> None:
+        """Wait until everything up to a position has come by; not at all where nobody follows."""
+        while self._end is not None and self._end < position:
+            await self._grown.wait()
 
     async def run(self) -> None:
         """Read as events come, until cancelled."""
@@ -161,7 +173,9 @@ class EventTail:
     def _tell(self, rows: Sequence[EventRow]) -> None:
         for listener in self._listeners:
             listener(rows)
-        self.wake()
+        self._interests.wake(rows, end=self.end)
+        self._grown.set()
+        self._grown = asyncio.Event()
 
     def _forget(self) -> None:
         self._rows, self._count, self._begin, self._end = [], 0, None, None

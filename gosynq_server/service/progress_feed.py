@@ -13,7 +13,7 @@ from gosynq_server.domain.errors import GosynqError
 from gosynq_server.store import events
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from gosynq_server.domain.event import EventRow, Position
@@ -42,22 +42,23 @@ class ProgressFeed:
     def __init__(self, database: Database, tail: EventTail) -> None:
         self._database = database
         self._tail = tail
-        self._followers = 0
+        self._readers: dict[ProgressReader, Callable[[], None]] = {}
         self._somebody = asyncio.Event()
         self._told: dict[JobId, datetime] = {}
         self._reports: deque[_Report] = deque(maxlen=_KEPT)
         self._count = 0
 
     @contextmanager
-    def followed(self) -> Iterator[ProgressReader]:
-        """Follow inside the block."""
-        self._followers += 1
+    def followed(self, wake: Callable[[], None]) -> Iterator[ProgressReader]:
+        """Follow inside the block; wake is called when there is something new."""
+        reader = ProgressReader(self)
+        self._readers[reader] = wake
         self._somebody.set()
         try:
-            yield ProgressReader(self)
+            yield reader
         finally:
-            self._followers -= 1
-            if not self._followers:
+            del self._readers[reader]
+            if not self._readers:
                 self._somebody.clear()
 
     @property
@@ -88,7 +89,9 @@ class ProgressFeed:
         self._reports.extend(_Report(ripe_at, row) for row in fresh)
         self._count += len(fresh)
         if fresh:
-            self._tail.wake()
+            await self._tail.reach(ripe_at)
+            for wake in self._readers.values():
+                wake()
 
 
 class ProgressReader:

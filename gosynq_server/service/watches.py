@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gosynq_server.domain.watching import WatchQuery
     from gosynq_server.service.event_log import EventLog
     from gosynq_server.service.event_tail import EventTail
+    from gosynq_server.service.interests import Interest
     from gosynq_server.service.jobs import Jobs
     from gosynq_server.service.progress_feed import ProgressFeed, ProgressReader
     from gosynq_server.store.events import Stretch
@@ -41,10 +42,8 @@ class Watches:
 
     def furthest_behind(self) -> timedelta:
         """Return how long ago it is that the watch which is furthest behind was up to date."""
-        slowest = min((watch.position for watch in self._open), default=None)
-        if slowest is None or self._tail.is_up_to_date(slowest):
-            return timedelta()
-        return datetime.now(UTC) - slowest.moment
+        slowest = min((watch.position for watch in self._open if watch.is_behind), default=None)
+        return timedelta() if slowest is None else datetime.now(UTC) - slowest.moment
 
     async def watch(self, query: WatchQuery) -> AsyncGenerator[Delivery]:
         """Give deliveries, the first at once, an empty one whenever it was quiet for the heartbeat.
@@ -52,22 +51,25 @@ class Watches:
         Ends where query.stop_when_terminal says so. Raises CursorInvalid and CursorExpired.
         """
         async with self._tail.followed():
-            watch = _Watch(query, await self._begin(query))
-            self._open.add(watch)
-            try:
-                async for delivery in self._deliveries(watch, await self._endings(query)):
-                    yield delivery
-            finally:
-                self._open.remove(watch)
+            position = await self._begin(query)
+            with self._tail.interest(query.wanted) as interest:
+                watch = _Watch(query, position, interest)
+                self._open.add(watch)
+                try:
+                    async for delivery in self._deliveries(watch):
+                        yield delivery
+                finally:
+                    self._open.remove(watch)
 
-    async def _deliveries(self, watch: _Watch, endings: Endings | None) -> AsyncIterator[Delivery]:
-        query = watch.query
+    async def _deliveries(self, watch: _Watch) -> AsyncIterator[Delivery]:
+        query, endings = watch.query, await self._endings(watch)
         if query.snapshot:
             yield Delivery(position=None)
             async for jobs in self._jobs.unfinished(query.wanted, with_content=query.with_content):
                 yield Delivery(position=None, snapshot=jobs)
         yield Delivery(position=watch.position, snapshot_complete=query.snapshot)
-        with self._progress.followed() if query.wants_progress else nullcontext() as progress:
+        wake = watch.interest.wake
+        with self._progress.followed(wake) if query.wants_progress else nullcontext() as progress:
             async for delivery in self._follow(watch, endings, progress):
                 yield delivery
 
@@ -78,28 +80,35 @@ class Watches:
             return await self._log.begin_of(query.start_at)
         return await (self._log.oldest() if query.from_oldest else self._tail.now())
 
-    async def _endings(self, query: WatchQuery) -> Endings | None:
-        if not query.stop_when_terminal:
+    async def _endings(self, watch: _Watch) -> Endings | None:
+        if not watch.query.stop_when_terminal:
             return None
-        found = await self._jobs.find(query.wanted.job_ids, with_content=False)
-        return Endings(found.values(), looked_at=await self._tail.now())
+        found = await self._jobs.find(watch.query.wanted.job_ids, with_content=False)
+        looked_at = await self._tail.now()
+        watch.interest.until = max(watch.interest.until, looked_at)
+        return Endings(found.values(), looked_at=looked_at)
 
     async def _follow(
         self, watch: _Watch, endings: Endings | None, progress: ProgressReader | None
     ) -> AsyncIterator[Delivery]:
         query, pace = watch.query, _Pace(watch.query.heartbeat)
         while endings is None or not endings.are_over(watch.position):
-            stretch = await self._log.read(watch.position, query.wanted)
-            for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
-                yield await self._filled(delivery, query)
-                pace.sent()
-            for delivery in () if progress is None else _reports(progress.take(stretch.end), stretch.end, query):
-                yield delivery
-            if endings is not None:
-                endings.note(stretch.rows)
-            if stretch.end == watch.position:
-                await self._tail.wait(watch.position, pace.left())
-            watch.position = stretch.end
+            if watch.is_behind:
+                stretch = await self._log.read(watch.position, query.wanted)
+                for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
+                    yield await self._filled(delivery, query)
+                    pace.sent()
+                if endings is not None:
+                    endings.note(stretch.rows)
+                if stretch.end == watch.position:
+                    await self._tail.wait(watch.position, pace.left())
+                watch.position = stretch.end
+            else:
+                # Nothing in between is wanted.
+                watch.position = max(watch.position, self._tail.end)
+                for delivery in () if progress is None else _reports(progress.take(watch.position), watch):
+                    yield delivery
+                await watch.interest.wait(pace.left())
             if not pace.left():
                 yield Delivery(position=watch.position)
                 pace.sent()
@@ -114,9 +123,15 @@ class Watches:
 class _Watch:
     """What one watch asks for, and where it stands."""
 
-    def __init__(self, query: WatchQuery, position: Position) -> None:
+    def __init__(self, query: WatchQuery, position: Position, interest: Interest) -> None:
         self.query = query
         self.position = position
+        self.interest = interest
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there may be something wanted where it goes on."""
+        return self.position < self.interest.until
 
 
 class Endings:
@@ -181,10 +196,11 @@ def _wanted_of(stretch: Stretch, begin: Position, wanted: EventFilter) -> Iterat
             yield Match(row, places)
 
 
-def _reports(rows: Sequence[EventRow], position: Position, query: WatchQuery) -> Iterator[Delivery]:
+def _reports(rows: Sequence[EventRow], watch: _Watch) -> Iterator[Delivery]:
+    query = watch.query
     matches = [Match(row, places) for row in rows if (places := query.wanted.places(row))]
     for start in range(0, len(matches), query.batch):
-        yield Delivery(position=position, matches=matches[start : start + query.batch])
+        yield Delivery(position=watch.position, matches=matches[start : start + query.batch])
 
 
 async def contents_of(jobs: Jobs, matches: Sequence[Match]) -> Mapping[JobId, Job]:
