@@ -174,11 +174,15 @@ class EventTail:
         for listener in self._listeners:
             listener(rows)
         self._interests.wake(rows, end=self.end)
-        self._grown.set()
-        self._grown = asyncio.Event()
+        self._end_waits()
 
     def _forget(self) -> None:
         self._rows, self._count, self._begin, self._end = [], 0, None, None
+        self._end_waits()
+
+    def _end_waits(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
 
 
 def _place_of(row: EventRow) -> tuple[int, int]:
