@@ -245,7 +245,8 @@ def _check_events(job: _Job) -> _Found:
     if status is not job.row.status:
         yield Invariant.EVENTS_TELL_ALL, f"it is {job.row.status}, and {status} by its events"
     if any(later.occurred_at < earlier.occurred_at for earlier, later in pairwise(job.events)):
-        yield Invariant.EVENTS_TELL_ALL, "its events run backwards in time"
+        times = [f"{event.type} {event.occurred_at.time()}" for event in job.events]
+        yield Invariant.EVENTS_TELL_ALL, f"its events run backwards in time: {times}"
 
 
 def _is_before(end: HandlerLine, finished_at: datetime | None) -> bool:

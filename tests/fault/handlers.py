@@ -25,6 +25,13 @@ async def quick(job: Job) -> dict[str, Any]:
         return {"attempt": job.attempt}
 
 
+@handlers.register("last")
+async def last(job: Job) -> None:
+    """Let those who watch know that nothing follows."""
+    with _recorded(job):
+        pass
+
+
 @handlers.register("failing")
 async def failing(job: Job) -> None:
     """Fail the first attempts, as many as the payload says."""

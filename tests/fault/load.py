@@ -9,41 +9,44 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from gosynq_client import Client, DeadlineExceeded, GosynqError, JobRequest, JobStatus, Unavailable
+from gosynq_client import Client, GosynqError, JobRequest, JobStatus
 from tests.fault.history import ClientLine, Journal, Step, Verb
 
-_RATE = 200.0
 _REPEAT_PAUSE = 0.05
 _SHARE_REPEATED, _SHARE_CANCELLED = 0.05, 0.5
-_IN_FLIGHT = 64
+# A server that stops ends calls with CANCELLED too: those that it did not begin, and those that outlast its grace.
+_IN_DOUBT = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 
 
 @dataclass(slots=True, kw_only=True)
 class Load:
     """Enqueues a mixture of jobs until stopped: most quick, some failing, slow or on threads; cancels half of the slow.
 
-    reasons counts what calls were answered with other than well.
+    rate is how many in a second, in_flight how many calls at once at most. reasons counts what calls were answered with
+    other than well.
     """
 
     client: Client
     journal: Journal
     random: Random
     prefix: str = "load"
+    rate: float = 200.0
+    in_flight: int = 64
     reasons: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _progressed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_IN_FLIGHT))
 
     async def run(self) -> None:
         """Enqueue until stopped, and then until every call's outcome is known."""
         number = 0
+        free = asyncio.Semaphore(self.in_flight)
         async with asyncio.TaskGroup() as calls:
             while not self._stopping.is_set():
-                await self._free.acquire()
-                calls.create_task(self._one(f"{self.prefix}-{number}"))
+                await free.acquire()
+                calls.create_task(self._one(f"{self.prefix}-{number}", free))
                 number += 1
-                await _pace(1 / _RATE)
+                await _pace(1 / self.rate)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -69,7 +72,7 @@ class Load:
             await self._enqueue(JobRequest(kind, payload, idempotency_key=f"{self.prefix}-{number}"))
             number += 1
 
-    async def _one(self, key: str) -> None:
+    async def _one(self, key: str, free: asyncio.Semaphore) -> None:
         try:
             request = self._request(key)
             job_id = await self._enqueue(request)
@@ -78,7 +81,7 @@ class Load:
             if job_id and request.kind == "slow" and self.random.random() < _SHARE_CANCELLED:
                 await self._cancel(key, job_id)
         finally:
-            self._free.release()
+            free.release()
 
     async def _enqueue(self, request: JobRequest) -> str:
         """Enqueue until it is known what became of it; return the job's id, empty if it was refused."""
@@ -93,12 +96,10 @@ class Load:
                     max_retries=request.max_retries,
                     attempt_timeout=request.attempt_timeout,
                 )
-            except (Unavailable, DeadlineExceeded) as error:
-                self._note(Step.UNKNOWN, Verb.ENQUEUE, key, told=error.reason or error.code)
-                await _pace(_REPEAT_PAUSE)
             except GosynqError as error:
-                self._note(Step.FAIL, Verb.ENQUEUE, key, told=error.reason or error.code)
-                return ""
+                if self._note_error(error, Verb.ENQUEUE, key) is Step.FAIL:
+                    return ""
+                await _pace(_REPEAT_PAUSE)
             else:
                 self._note(Step.OK, Verb.ENQUEUE, key, job_id=enqueued.id)
                 await self._progress()
@@ -108,10 +109,8 @@ class Load:
         self._note(Step.INVOKE, Verb.CANCEL, key, job_id=job_id)
         try:
             job = await self.client.cancel(job_id, force=self.random.random() < _SHARE_CANCELLED)
-        except (Unavailable, DeadlineExceeded) as error:
-            self._note(Step.UNKNOWN, Verb.CANCEL, key, job_id=job_id, told=error.reason or error.code)
         except GosynqError as error:
-            self._note(Step.FAIL, Verb.CANCEL, key, job_id=job_id, told=error.reason)
+            self._note_error(error, Verb.CANCEL, key, job_id=job_id)
         else:
             self._note(Step.OK, Verb.CANCEL, key, job_id=job_id, told=job.status)
 
@@ -129,6 +128,11 @@ class Load:
         async with self._progressed:
             self.acknowledged += 1
             self._progressed.notify_all()
+
+    def _note_error(self, error: GosynqError, verb: Verb, key: str, *, job_id: str = "") -> Step:
+        step = Step.UNKNOWN if error.code in _IN_DOUBT else Step.FAIL
+        self._note(step, verb, key, job_id=job_id, told=error.reason or error.code)
+        return step
 
     def _note(self, step: Step, verb: Verb, key: str, *, job_id: str = "", told: str = "") -> None:
         if step in (Step.FAIL, Step.UNKNOWN):
