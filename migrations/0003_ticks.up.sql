@@ -40,8 +40,11 @@ BEGIN
         -- Where a rival made the tick, it may have looked before our call: look again.
         EXIT WHEN make_tick.is_young OR make_tick.id = before;
         before := make_tick.id;
-        INSERT INTO gosynq.ticks AS tick (id, snapshot)
-        SELECT last.id + 1, pg_current_snapshot()
+        -- Not statement_timestamp(): it may be long past where a rival was waited for, and whoever looks for the events from a
+        -- moment on relies on it that a tick sees nothing that happened after it was made. It never goes back, so that the
+        -- oldest ticks are the first, and pruning leaves no hole.
+        INSERT INTO gosynq.ticks AS tick (id, made_at, snapshot)
+        SELECT last.id + 1, greatest(last.made_at, clock_timestamp()), pg_current_snapshot()
         FROM gosynq.ticks AS last
         WHERE
             last.node = 0 AND last.id = before

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from gosynq_server.domain.errors import CursorExpired
+from gosynq_server.domain.errors import CursorExpired, CursorInvalid
 from gosynq_server.domain.event import EventRow, Position
 from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.domain.lifecycle import EventType
@@ -63,20 +63,20 @@ async def begin_of(executor: Executor, moment: datetime) -> Position:
 
 async def known(executor: Executor, position: Position) -> bool | None:
     """Say whether the tick of a position is one of this history; None where it is older than what is kept."""
-    row = next(iter(await executor.fetch("ticks_after", position.tick, 1)), None)
-    if row is not None and row["id"] > position.tick:
-        return None
-    return row is not None and _behind(row) == _tick_of(position)
+    ticks = [_behind(row) for row in await executor.fetch("ticks_after", position.tick, 1)]
+    return _knows(ticks, position)
 
 
 async def read(executor: Executor, position: Position, wanted: EventFilter, *, limit: int) -> Stretch:
-    """Read up to limit rows from a position on, as far as ticks reach; raises CursorExpired where its tick is gone.
+    """Read up to limit rows from a position on, as far as ticks reach.
 
-    Rows may be left out that hold nothing wanted; others may still hold events that are not wanted.
+    Rows may be left out that hold nothing wanted; others may still hold events that are not wanted. Raises
+    CursorExpired where the position's tick is gone, CursorInvalid where it is none of this database's history.
     """
     ticks = [_behind(row) for row in await executor.fetch("ticks_after", position.tick, _MOST_TICKS)]
-    if not ticks or ticks[0].tick != position.tick:
-        raise CursorExpired
+    is_known = _knows(ticks, position)
+    if not is_known:
+        raise CursorExpired if is_known is None else CursorInvalid
     if len(ticks) == 1:
         return Stretch(rows=(), end=position)
     rows = await _read_rows(executor, position, ticks[-1].tick, wanted, limit)
@@ -121,8 +121,11 @@ def _behind(row: Record) -> Position:
     return Position(tick=row["id"], made_at=(row["made_at"] - _EPOCH) // _MICROSECOND)
 
 
-def _tick_of(position: Position) -> Position:
-    return Position(tick=position.tick, made_at=position.made_at)
+def _knows(ticks: Sequence[Position], position: Position) -> bool | None:
+    """Say whether ticks that were read from a position's on begin with it; None where they begin later."""
+    if ticks and ticks[0].tick > position.tick:
+        return None
+    return bool(ticks) and ticks[0] == Position(tick=position.tick, made_at=position.made_at)
 
 
 def _progress_row(row: Record) -> EventRow:

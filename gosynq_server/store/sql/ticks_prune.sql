@@ -4,7 +4,7 @@ WITH old AS MATERIALIZED (
     SELECT id
     FROM gosynq.ticks
     WHERE node = 0 AND made_at < $1 AND id < (SELECT max(id) FROM gosynq.ticks WHERE node = 0)
-    ORDER BY made_at
+    ORDER BY made_at, id
     LIMIT $2
 )
 DELETE FROM gosynq.ticks AS tick
