@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
+_TAKING_SECONDS = 0.25
+"""How long a peer may take nothing of what waits for it, once the server stops."""
+
 
 class _Server(uvicorn.Server):
     """A server that leaves the process's signals to whoever runs it."""
@@ -21,6 +25,22 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the open requests end, but for peers who take nothing: those would hold it up."""
+        async with asyncio.TaskGroup() as group:
+            cutting = group.create_task(self._cut_what_is_not_taken())
+            await super().shutdown(sockets)
+            cutting.cancel()
+
+    async def _cut_what_is_not_taken(self) -> None:
+        await asyncio.sleep(_TAKING_SECONDS)
+        transports = [connection.transport for connection in self.server_state.connections]
+        unsent = [transport.get_write_buffer_size() for transport in transports]
+        await asyncio.sleep(_TAKING_SECONDS)
+        for transport, before in zip(transports, unsent, strict=True):
+            if before and transport.get_write_buffer_size() >= before:
+                transport.abort()
 
 
 class WebServer:

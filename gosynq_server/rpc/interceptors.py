@@ -74,10 +74,33 @@ class Call:
         await self.context.abort(code, message, tuple(trailers))
 
 
+class Unanswered:
+    """Counts the calls whose end is not settled yet; a block that it is used in is one call."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._none.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._none.set()
+
+    async def are_none(self) -> None:
+        """Return when there is none."""
+        await self._none.wait()
+
+
 class CallInterceptor(AsyncServerInterceptor):
     """Wraps every call of a server: one interceptor instead of five, as each costs every call its closures."""
 
     def __init__(self, observe: Observe) -> None:
+        self.unanswered = Unanswered()
         self._observe = observe
         self._handlers: dict[str, Any] = {}
 
@@ -103,7 +126,8 @@ class CallInterceptor(AsyncServerInterceptor):
         if call.caller_id:
             context.set_trailing_metadata(((REQUEST_ID, call.caller_id),))
         try:
-            response = await _respond(method, request_or_iterator, call)
+            with self.unanswered:
+                response = await _respond(method, request_or_iterator, call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge, where every error is told
             await self._end(call, _first_of(error))
         self._tell(call, "OK")

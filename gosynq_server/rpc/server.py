@@ -29,7 +29,7 @@ from gosynq_server.rpc.watch_stream import Unobserved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gosynq_server.rpc.interceptors import Observe
+    from gosynq_server.rpc.interceptors import Observe, Unanswered
     from gosynq_server.rpc.watch_stream import WatchObserver
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 SERVICES = tuple(f"gosynq.v1.{noun}Service" for noun in ("Job", "Event", "Queue", "Worker", "Schedule", "Admin"))
 _HEALTH = "grpc.health.v1.Health"
 _MEBIBYTE = 1024 * 1024
+_BEGINNING_SECONDS = 0.1
+"""How long until every call that came before the stop has begun, at the most."""
+
+_TAKING_SECONDS = 0.5
+"""How long a caller may take over the end of its call once the server stops."""
 
 
 class PortTaken(Exception):
@@ -90,10 +95,13 @@ class RpcOptions:
 class RpcServer:
     """A server of all services, its health board included."""
 
-    def __init__(self, server: grpc.aio.Server, health: HealthBoard, draining: asyncio.Event) -> None:
+    def __init__(
+        self, server: grpc.aio.Server, health: HealthBoard, *, draining: asyncio.Event, unanswered: Unanswered
+    ) -> None:
         self.health = health
         self._server = server
         self._draining = draining
+        self._unanswered = unanswered
 
     def bind(self, address: str) -> int:
         """Listen on "host:port", port 0 being any free one, and return the port. Raises PortTaken."""
@@ -109,7 +117,17 @@ class RpcServer:
         await self.health.drain()
         self._draining.set()
         self.health.close()
-        await self._server.stop(grace.total_seconds())
+        async with asyncio.TaskGroup() as group:
+            cutting = group.create_task(self._cut_what_is_not_taken())
+            await self._server.stop(grace.total_seconds())
+            cutting.cancel()
+
+    async def _cut_what_is_not_taken(self) -> None:
+        """Cut what is left once every call has its end: callers who take nothing, and so never learn of theirs."""
+        await asyncio.sleep(_BEGINNING_SECONDS)
+        await self._unanswered.are_none()
+        await asyncio.sleep(_TAKING_SECONDS)
+        await self._server.stop(None)
 
 
 class HealthServer:
@@ -138,7 +156,8 @@ class HealthServer:
 
 def build_server(services: Services, options: RpcOptions) -> RpcServer:
     """Return a server of the whole contract, not bound and not started. Needs a running loop."""
-    server = grpc.aio.server(interceptors=[CallInterceptor(options.observe)], options=channel_options(options))
+    interceptor = CallInterceptor(options.observe)
+    server = grpc.aio.server(interceptors=[interceptor], options=channel_options(options))
     draining = asyncio.Event()
     health = HealthBoard(SERVICES)
     table = HandlerTable()
@@ -147,7 +166,7 @@ def build_server(services: Services, options: RpcOptions) -> RpcServer:
     if options.reflection:
         add_reflection((*SERVICES, _HEALTH), table)
     server.add_generic_rpc_handlers((table,))
-    return RpcServer(server, health, draining)
+    return RpcServer(server, health, draining=draining, unanswered=interceptor.unanswered)
 
 
 def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptions, draining: asyncio.Event) -> None:

@@ -286,6 +286,21 @@ async def test_a_watch_ends_at_once_when_the_server_stops(
     await asyncio.wait_for(events.ended.wait(), TIMEOUT)
 
 
+async def test_a_reader_who_takes_nothing_does_not_hold_up_the_stop(
+    edge: Edge, events: ScriptedEvents, caplog: pytest.LogCaptureFixture
+) -> None:
+    flood = Flood()
+    events.then(flood)
+    _, writer = await open_slowly(edge)
+    await flood.stall()
+
+    async with asyncio.timeout(3):
+        await edge.stop()
+
+    writer.close()
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
 async def test_a_watch_that_waits_for_its_first_message_is_refused_when_the_server_stops(
     edge: Edge, events: ScriptedEvents, caller: httpx.AsyncClient
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gosynq_server.domain.job import Job, JobSpec, JobStatus
 from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
+from gosynq_server.domain.watching import WatchQuery
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import Services
 from gosynq_server.service.enqueue import Enqueued
@@ -43,6 +44,9 @@ class ScriptedService:
 
     async def enqueue_each(self, specs: Sequence[JobSpec]) -> Any:
         return await self._answer("enqueue_each", [enqueued(spec.kind) for spec in specs], specs)
+
+    def watch(self, query: WatchQuery) -> Any:
+        return self.answers["watch"](query)
 
     async def get(self, job_id: str, *, with_content: bool) -> Any:
         return await self._answer("get", a_job(), job_id, with_content)

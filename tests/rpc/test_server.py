@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
+from gosynq.v1.event_service_pb2 import WatchEventsRequest
+from gosynq.v1.event_service_pb2_grpc import EventServiceStub
 from gosynq.v1.job_service_pb2 import GetJobRequest
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
+from gosynq_server.domain.watching import Delivery
 from gosynq_server.rpc.server import PortTaken, RpcOptions, RpcServer, build_server, channel_options
 from tests.rpc.refusals import refusal_of
 from tests.rpc.scripted import ScriptedService, scripted_services
 from tests.unit.rpc.factories import a_job
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from gosynq.v1.job_service_pb2_grpc import JobServiceAsyncStub
 
 ID = "0195e7a4-5a5a-7000-8000-000000000001"
@@ -97,6 +102,28 @@ async def test_a_call_that_outlives_the_grace_is_cut(
         await begun.wait()
         await server.stop(timedelta(milliseconds=50))
     assert refusal.result().code == "UNAVAILABLE"
+
+
+async def test_a_caller_who_takes_nothing_has_no_grace(
+    target: str, server: RpcServer, service: ScriptedService
+) -> None:
+    writing = asyncio.Event()
+
+    async def watch(_: Any) -> AsyncGenerator[Delivery]:
+        yield Delivery(position=None, snapshot=[a_job()])
+        writing.set()
+        while True:
+            yield Delivery(position=None, snapshot=[a_job(payload=b'{"text": "%s"}' % (b"x" * 1_000_000))])
+
+    service.answers["watch"] = watch
+    async with grpc.aio.insecure_channel(target, options=[("grpc.http2.bdp_probe", 0)]) as channel:
+        call = EventServiceStub(channel).WatchEvents(WatchEventsRequest(snapshot=True, include_payload=True))
+        await call.read()
+        async with asyncio.timeout(5):
+            await writing.wait()
+            await server.stop(timedelta(seconds=60))
+        with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
+            _ = [response async for response in call]
 
 
 async def test_without_reflection_there_is_none(service: ScriptedService) -> None:
