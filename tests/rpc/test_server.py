@@ -117,13 +117,15 @@ async def test_a_caller_who_takes_nothing_has_no_grace(
 
     service.answers["watch"] = watch
     async with grpc.aio.insecure_channel(target, options=[("grpc.http2.bdp_probe", 0)]) as channel:
-        call = EventServiceStub(channel).WatchEvents(WatchEventsRequest(snapshot=True, include_payload=True))
-        await call.read()
+        responses = aiter(
+            EventServiceStub(channel).WatchEvents(WatchEventsRequest(snapshot=True, include_payload=True))
+        )
+        await anext(responses)
         async with asyncio.timeout(5):
             await writing.wait()
             await server.stop(timedelta(seconds=60))
         with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
-            _ = [response async for response in call]
+            _ = [response async for response in responses]
 
 
 async def test_without_reflection_there_is_none(service: ScriptedService) -> None:
