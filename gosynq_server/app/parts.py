@@ -31,10 +31,11 @@ from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
-from gosynq_server.service.leases import Leases
+from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.replicas import Replicas
+from gosynq_server.service.taking import Demand, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Signal, Wakeups
@@ -200,16 +201,15 @@ def compose_pool(
         if isinstance(ended.outcome, Failed):
             _log_failure(ended, ended.outcome)
 
-    source = LocalLeaseSource(
+    taker = Taker(
         operations.database,
         operations.leases,
-        worker_id=worker_id,
-        kinds=sorted(handlers.kinds),
-        among=config.queues,
+        Taking(worker_id=worker_id, kinds=sorted(handlers.kinds)),
+        Demand(weights=dict.fromkeys(config.queues, 1)),
         on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
     )
     runtime = WorkerRuntime(
-        source,
+        LocalLeaseSource(operations.leases, taker),
         handlers,
         RuntimeOptions(
             concurrency=config.concurrency,
@@ -219,7 +219,7 @@ def compose_pool(
         ),
         observe=observe,
     )
-    operations.here.add(source)
+    operations.here.add(taker)
     metrics.count_active_workers_by(lambda: runtime.active)
     return runtime
 

@@ -5,32 +5,59 @@ from __future__ import annotations
 import logging
 import random
 from collections import defaultdict
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
-from gosynq_client.worker.leases import Exchange, Extension, LeaseState, Refusal, RefusalReason, Result
+from gosynq_client.worker.leases import Lease, RefusalReason
 from gosynq_client.worker.outcomes import AttemptError, Failed, Succeeded
-from gosynq_server.domain.job import JobId
+from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.domain.lease import Lost, judge
 from gosynq_server.service.settling import Ending, Settler
 from gosynq_server.store import leases
-from gosynq_server.store.leases import Claim, Completion, lease_key
+from gosynq_server.store.leases import Claim, Completion, LeaseKey, lease_key
 from gosynq_server.store.records import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    from gosynq_client.worker.leases import Lease, ProgressReport
+    from gosynq_client.worker.leases import ProgressReport
+    from gosynq_client.worker.outcomes import Outcome
+    from gosynq_server.domain.lease_names import LeaseName, Told
     from gosynq_server.domain.queue import Queue
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
-    from gosynq_server.store.leases import ExpiredLease, LeaseKey
+    from gosynq_server.store.leases import ExpiredLease, Extended
+
+L = TypeVar("L", bound="LeaseName")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchanged:
+    """What an exchange came to: the new leases, and of the offered results, by their leases, what became of them.
+
+    statuses are those of the jobs whose results were applied; replaced is what was recorded in place of results that
+    could not be applied as they were.
+    """
+
+    leases: Sequence[Lease] = ()
+    statuses: Mapping[LeaseKey, JobStatus] = field(default_factory=dict)
+    refused: Mapping[LeaseKey, RefusalReason] = field(default_factory=dict)
+    replaced: Mapping[LeaseKey, Outcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taking:
+    """Who takes jobs, and which: of some kinds, or of all (None). lease_duration overrides that of the jobs."""
+
+    worker_id: str
+    kinds: Sequence[str] | None = None
+    lease_duration: timedelta | None = None
 
 
 class Leases:
@@ -45,41 +72,55 @@ class Leases:
         self._wakeups = wakeups
         self._window = window
 
-    async def exchange(
-        self, queue: str, results: Sequence[Result], *, worker_id: str, kinds: Sequence[str], wanted: int
-    ) -> Exchange:
+    async def exchange(self, queue: str, results: Sequence[Told], taking: Taking, *, wanted: int) -> Exchanged:
         """Settle results of one queue and lease its next jobs; successes and new leases share one round trip."""
         settings = await self._queues.get(queue)
-        offered = sorted(results, key=lambda result: _key(result.lease))
-        checked = [_checked(result, settings) for result in offered]
-        good = [result for result in checked if isinstance(result.outcome, Succeeded)]
-        bad = [result for result in checked if not isinstance(result.outcome, Succeeded)]
-        refusals = await self._settle(settings, bad)
-        if not good and not wanted:
-            return Exchange(refusals=refusals, replaced=_replaced(offered, checked))
-        claim = Claim(worker_id=worker_id, kinds=kinds, wanted=wanted, window=self._window)
-        missed, granted = await leases.exchange(
-            self._database, settings, [_completion(result) for result in good], claim
+        offered = {key_of(result.lease): result.outcome for result in sorted(results, key=_by_key)}
+        replaced = {key: made for key, told in offered.items() if (made := _instead(told, settings)) is not None}
+        ended = offered | replaced
+        good = {key: told for key, told in ended.items() if isinstance(told, Succeeded)}
+        statuses = await self._settle(settings, {key: told for key, told in ended.items() if key not in good})
+        missed, granted = set[LeaseKey](), list[Lease]()
+        if good or wanted:
+            completions = [_completion(key, told) for key, told in good.items()]
+            missed, granted = await leases.exchange(self._database, settings, completions, self._claim(taking, wanted))
+        statuses |= dict.fromkeys(good.keys() - missed, JobStatus.COMPLETED)
+        self._tell(granted, good.keys() - missed)
+        refused = await self._refused(queue, ended.keys() - statuses)
+        return Exchanged(leases=granted, statuses=statuses, refused=refused, replaced=replaced)
+
+    def _claim(self, taking: Taking, wanted: int) -> Claim:
+        return Claim(
+            worker_id=taking.worker_id,
+            kinds=taking.kinds,
+            wanted=wanted,
+            window=self._window,
+            lease_duration=taking.lease_duration,
         )
+
+    def _tell(self, granted: Sequence[Lease], completed: Collection[LeaseKey]) -> None:
         if granted:
             self._wakeups.jobs_started()
-        self._wakeups.jobs_finished([JobId(result.lease.job_id) for result in good if _key(result.lease) not in missed])
-        refusals += await self._refusals(queue, [result.lease for result in good if _key(result.lease) in missed])
-        return Exchange(leases=granted, refusals=refusals, replaced=_replaced(offered, checked))
+        self._wakeups.jobs_finished([JobId(key[0]) for key in completed])
 
-    async def extend(self, held: Sequence[Lease]) -> list[Extension]:
-        """Extend leases from now, one statement for each queue; a lost one is a value."""
-        extensions: list[Extension] = []
-        for queue, group in _by_queue(sorted(held, key=_key)).items():
+    async def extend(
+        self, held: Sequence[LeaseName], *, lease_duration: timedelta | None = None
+    ) -> dict[LeaseKey, Extended]:
+        """Extend leases from now by their own duration or by another, one statement for each queue.
+
+        What is lost is left out of what is returned.
+        """
+        extended: dict[LeaseKey, Extended] = {}
+        for queue, group in _by_queue(sorted(held, key=key_of)).items():
             settings = await self._queues.get(queue)
-            found = await leases.extend(self._database, settings, [_key(lease) for lease in group])
-            extensions += [_extension(lease, found.get(_key(lease))) for lease in group]
-        return extensions
+            keys = [key_of(lease) for lease in group]
+            extended |= await leases.extend(self._database, settings, keys, lease_duration=lease_duration)
+        return extended
 
     async def report_progress(self, reports: Sequence[ProgressReport]) -> None:
         """Keep the last progress of running jobs; what comes for a lost lease is dropped."""
         groups: defaultdict[str, list[ProgressReport]] = defaultdict(list)
-        for report in sorted(reports, key=lambda report: _key(report.lease)):
+        for report in sorted(reports, key=lambda report: key_of(report.lease)):
             groups[report.lease.queue].append(report)
         for queue, group in groups.items():
             await leases.keep_progress(self._database, queue, group, [_progress_text(report) for report in group])
@@ -102,83 +143,68 @@ class Leases:
         if held:
             _log.warning("leases ran out", extra={"queue": queue.name, "count": len(held)})
 
-    async def _settle(self, queue: Queue, results: Sequence[Result]) -> list[Refusal]:
-        """Settle what did not end well; return what was refused."""
-        if not results:
-            return []
-        facts = await leases.facts(self._database, queue.name, [_key(result.lease) for result in results])
+    async def _settle(self, queue: Queue, ended: Mapping[LeaseKey, Outcome]) -> dict[LeaseKey, JobStatus]:
+        """Settle what did not end well; return where the jobs of the leases that held went."""
+        if not ended:
+            return {}
+        facts = await leases.facts(self._database, queue.name, list(ended))
         endings = [
             Ending(
-                key=_key(result.lease),
-                outcome=result.outcome,
-                verdict=judge(result.outcome, lease=facts[_key(result.lease)], queue=queue, chance=random.random()),  # noqa: S311 - jitter is no secret
+                key=key,
+                outcome=outcome,
+                verdict=judge(outcome, lease=facts[key], queue=queue, chance=random.random()),  # noqa: S311 - jitter is no secret
             )
-            for result in results
-            if _key(result.lease) in facts
+            for key, outcome in ended.items()
+            if key in facts
         ]
-        held = await Settler(self._database, queue, self._wakeups, window=self._window).settle(endings)
-        return await self._refusals(queue.name, [result.lease for result in results if _key(result.lease) not in held])
+        return await Settler(self._database, queue, self._wakeups, window=self._window).settle(endings)
 
-    async def _refusals(self, queue: str, missed: Sequence[Lease]) -> list[Refusal]:
+    async def _refused(self, queue: str, missed: Collection[LeaseKey]) -> dict[LeaseKey, RefusalReason]:
         """Say why leases could not be ended."""
         if not missed:
-            return []
-        settled = await leases.settled_among(self._database, queue, [_key(lease) for lease in missed])
-        return [Refusal(lease=lease, reason=_reason(_key(lease) in settled)) for lease in missed]
+            return {}
+        settled = await leases.settled_among(self._database, queue, sorted(missed))
+        return {key: _reason(key in settled) for key in missed}
+
+
+def key_of(lease: LeaseName) -> LeaseKey:
+    """Return the key of a lease."""
+    return lease_key(lease.job_id, lease.lease_seq)
+
+
+def _by_key(result: Told) -> LeaseKey:
+    return key_of(result.lease)
 
 
 def _reason(settled: bool) -> RefusalReason:  # noqa: FBT001 - the one thing that it depends on
     return RefusalReason.ALREADY_APPLIED if settled else RefusalReason.LEASE_LOST
 
 
-def _key(lease: Lease) -> LeaseKey:
-    return lease_key(lease.job_id, lease.lease_seq)
-
-
-def _by_queue(held: Iterable[Lease]) -> dict[str, list[Lease]]:
-    groups: defaultdict[str, list[Lease]] = defaultdict(list)
+def _by_queue(held: Iterable[L]) -> dict[str, list[L]]:
+    groups: defaultdict[str, list[L]] = defaultdict(list)
     for lease in held:
         groups[lease.queue].append(lease)
     return groups
 
 
-def _checked(result: Result, queue: Queue) -> Result:
+def _instead(outcome: Outcome, queue: Queue) -> Failed | None:
     """Make a failure of a success whose result is larger than the queue's payload limit."""
-    outcome, limit = result.outcome, queue.defaults.max_payload_bytes
+    limit = queue.defaults.max_payload_bytes
     if not isinstance(outcome, Succeeded) or len(outcome.result or b"") <= limit:
-        return result
+        return None
     message = f"the result has {len(outcome.result or b'')} bytes; the limit is {limit}"
-    return replace(
-        result, outcome=Failed(error=AttemptError(type="ResultTooLarge", message=message, non_retryable=True))
-    )
+    return Failed(error=AttemptError(type="ResultTooLarge", message=message, non_retryable=True))
 
 
-def _replaced(offered: Iterable[Result], checked: Iterable[Result]) -> list[Result]:
-    return [made for result, made in zip(offered, checked, strict=True) if made is not result]
-
-
-def _completion(result: Result) -> Completion:
-    outcome = result.outcome
-    returned = outcome.result if isinstance(outcome, Succeeded) else None
-    content_type = outcome.content_type if isinstance(outcome, Succeeded) and returned is not None else None
-    return Completion(key=_key(result.lease), result=returned, content_type=content_type)
+def _completion(key: LeaseKey, outcome: Succeeded) -> Completion:
+    content_type = outcome.content_type if outcome.result is not None else None
+    return Completion(key=key, result=outcome.result, content_type=content_type)
 
 
 def _lost_ending(lease: ExpiredLease, queue: Queue) -> Ending:
     outcome = Lost(timed_out=lease.timed_out)
     verdict = judge(outcome, lease=lease.facts, queue=queue, chance=random.random())  # noqa: S311 - jitter is no secret
     return Ending(key=lease.key, outcome=outcome, verdict=verdict)
-
-
-def _extension(lease: Lease, extended: leases.Extended | None) -> Extension:
-    if extended is None:
-        return Extension(lease=lease, state=LeaseState.LOST)
-    return Extension(
-        lease=lease,
-        state=LeaseState.ACTIVE,
-        cancel_requested=extended.cancel_requested,
-        cancel_reason=extended.cancel_reason,
-    )
 
 
 def _progress_text(report: ProgressReport) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from gosynq_client.worker.outcomes import AttemptError, Cancelled, Failed
-from gosynq_server.domain.job import AttemptOutcome
+from gosynq_server.domain.job import AttemptOutcome, JobStatus
 from gosynq_server.domain.lease import DeadLetter, Lost, Release, Retry, Snooze, Verdict
 from gosynq_server.store import leases
 from gosynq_server.store.leases import WHENEVER, Failure
@@ -50,14 +50,18 @@ class Settler:
         self._window = window
         self._until = until
 
-    async def settle(self, endings: Sequence[Ending]) -> set[LeaseKey]:
-        """Settle endings; return the leases that held. A cancel that came after the verdict goes before it."""
-        held = await self._retry(_with(endings, Retry))
-        held |= await self._dead_letter(_with(endings, DeadLetter))
-        held |= await self._snooze(_with(endings, Snooze))
-        held |= await self._release(_with(endings, Release))
-        left = [ending for ending in endings if ending.key not in held]
-        return held | await self._cancel(left)
+    async def settle(self, endings: Sequence[Ending]) -> dict[LeaseKey, JobStatus]:
+        """Settle endings; return the leases that held, and the status of their jobs now.
+
+        A cancel that came after the verdict goes before it.
+        """
+        put_off = await self._retry(_with(endings, Retry))
+        dead = await self._dead_letter(_with(endings, DeadLetter))
+        put_off |= await self._snooze(_with(endings, Snooze))
+        put_off |= await self._release(_with(endings, Release))
+        held = dict.fromkeys(put_off, JobStatus.PENDING) | dict.fromkeys(dead, JobStatus.FAILED)
+        cancelled = await self._cancel([ending for ending in endings if ending.key not in held])
+        return held | dict.fromkeys(cancelled, JobStatus.CANCELLED)
 
     async def _retry(self, group: Sequence[tuple[Ending, Retry]]) -> set[LeaseKey]:
         if not group:

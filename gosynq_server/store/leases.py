@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NewType
 from gosynq_client.worker.leases import Lease
 from gosynq_server.domain.job import AttemptOutcome, JobId
 from gosynq_server.domain.lease import LeaseFacts
+from gosynq_server.domain.lease_names import lease_token
 from gosynq_server.store.records import Row, labels_of, retry_policy_of
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a worker wants of one queue: jobs of some kinds, at most so many."""
+    """What a worker wants of one queue: jobs of some kinds, or of all (None), at most so many.
+
+    lease_duration overrides that of the jobs; window is how long an ended job stays at least.
+    """
 
     worker_id: str
-    kinds: Sequence[str]
+    kinds: Sequence[str] | None
     wanted: int
     window: timedelta
+    lease_duration: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +80,10 @@ class ExpiredLease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extended:
-    """A lease that holds, until a moment by the database's clock."""
+    """A lease that holds, until a moment by the database's clock, which is so long from now."""
 
     expires_at: datetime
+    valid_for: timedelta
     cancel_requested: bool
     cancel_reason: str
 
@@ -99,6 +105,7 @@ async def exchange(
         queue.defaults.lease_duration,
         queue.defaults.attempt_timeout,
         claim.window,
+        claim.lease_duration,
     )
     missed = {ended[place - 1].key for place in rows[0]["missed_places"] or ()}
     return missed, [_lease_of(row, queue) for row in rows if row["id"] is not None]
@@ -113,7 +120,7 @@ def _lease_of(row: Row, queue: Queue) -> Lease:
         kind=row["kind"],
         priority=row["priority"],
         lease_seq=lease_seq,
-        lease_token=str(lease_seq),
+        lease_token=lease_token(queue.name, lease_seq),
         attempt=row["attempt"],
         payload=row["payload"],
         content_type=row["content_type"],
@@ -201,12 +208,17 @@ async def release(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> s
     return _held(rows, keys)
 
 
-async def extend(executor: Executor, queue: Queue, keys: Sequence[LeaseKey]) -> dict[LeaseKey, Extended]:
-    """Extend leases of one queue from now; those that are gone are left out of what is returned."""
-    rows = await executor.fetch("leases_extend", queue.name, *_ids_and_sequences(keys), queue.defaults.lease_duration)
+async def extend(
+    executor: Executor, queue: Queue, keys: Sequence[LeaseKey], *, lease_duration: timedelta | None
+) -> dict[LeaseKey, Extended]:
+    """Extend leases of one queue from now, by their own duration or by another; those that are gone are left out."""
+    rows = await executor.fetch(
+        "leases_extend", queue.name, *_ids_and_sequences(keys), queue.defaults.lease_duration, lease_duration
+    )
     return {
         lease_key(row["id"], row["lease_seq"]): Extended(
             expires_at=row["lease_expires_at"],
+            valid_for=row["valid_for"],
             cancel_requested=row["cancel_requested"],
             cancel_reason=row["cancel_reason"],
         )

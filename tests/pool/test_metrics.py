@@ -8,7 +8,6 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from gosynq_client.worker import Handlers, Job, RuntimeOptions, WorkerRuntime
-from gosynq_server.pool.source import LocalLeaseSource
 from gosynq_server.telemetry.metrics import Metrics
 from tests.service.house import HOUR, House
 
@@ -41,11 +40,7 @@ async def _counted(metrics: Metrics) -> dict[str, float]:
 
 async def test_attempts_are_counted_by_what_was_recorded_of_them(house: House) -> None:
     metrics = Metrics(version="1")
-    source = LocalLeaseSource(
-        house.database, house.leases, worker_id="pool", kinds=["k"], on_cancel=lambda job, reason: None
-    )
-    house.wakeups.add(source)
-    runtime = WorkerRuntime(source, _handlers(), RuntimeOptions(), observe=metrics.attempt_ended)
+    runtime = WorkerRuntime(house.source(), _handlers(), RuntimeOptions(), observe=metrics.attempt_ended)
     jobs = [await house.add(payload=payload, max_retries=0) for payload in (b"3", b"%d" % _TOO_LARGE, b'"raise"')]
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.run())

@@ -14,8 +14,9 @@ from gosynq_client.worker.outcomes import Succeeded
 from gosynq_client.worker.source import SourceUnavailable
 from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.domain.job import JobId
+from gosynq_server.domain.lease_names import Told
 from gosynq_server.pool.source import LocalLeaseSource
-from gosynq_server.service.leases import Leases
+from gosynq_server.service.leases import Exchanged, Leases, Taking
 from tests.service.house import HOUR, WINDOW, House
 
 NO_TIME = timedelta(0)
@@ -26,12 +27,10 @@ class FaultyLeases(Leases):
 
     broken = ""
 
-    async def exchange(
-        self, queue: str, results: Sequence[Result], *, worker_id: str, kinds: Sequence[str], wanted: int
-    ) -> Exchange:
+    async def exchange(self, queue: str, results: Sequence[Told], taking: Taking, *, wanted: int) -> Exchanged:
         if queue == self.broken:
             raise DatabaseUnavailable
-        return await super().exchange(queue, results, worker_id=worker_id, kinds=kinds, wanted=wanted)
+        return await super().exchange(queue, results, taking, wanted=wanted)
 
 
 def _source(house: House, *, among: Sequence[str] = (), cancels: list[str] | None = None) -> LocalLeaseSource:
@@ -41,9 +40,7 @@ def _source(house: House, *, among: Sequence[str] = (), cancels: list[str] | Non
         told.append(f"{job} {reason}")
 
     leases = FaultyLeases(house.database, house.queues, house.wakeups, window=WINDOW)
-    source = LocalLeaseSource(house.database, leases, worker_id="pool", kinds=["k"], among=among, on_cancel=on_cancel)
-    house.wakeups.add(source)
-    return source
+    return house.source(leases=leases, among=among, on_cancel=on_cancel)
 
 
 @contextmanager

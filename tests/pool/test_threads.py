@@ -10,7 +10,6 @@ import pytest
 from gosynq_client.worker import Handlers, Job, WorkerRuntime
 from gosynq_server.domain.errors import JobProcessing
 from gosynq_server.domain.job import JobStatus
-from gosynq_server.pool.source import LocalLeaseSource
 from tests.service.house import HOUR, SECOND, House
 
 
@@ -22,15 +21,8 @@ async def test_a_cancelled_job_cannot_be_retried_while_its_thread_goes_on(house:
         started.set()
         told.wait(10)
 
-    source = LocalLeaseSource(
-        house.database,
-        house.leases,
-        worker_id="pool",
-        kinds=["k"],
-        on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
-    )
+    source = house.source(on_cancel=lambda job, reason: runtime.cancel(job, reason))  # noqa: PLW0108 - it is bound below
     runtime = WorkerRuntime(source, handlers)
-    house.wakeups.add(source)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.run())
         job_id = await house.add(lease_duration=SECOND)

@@ -14,9 +14,7 @@ from tests.service.house import House
 
 @pytest.fixture
 def source(house: House) -> LocalLeaseSource:
-    return LocalLeaseSource(
-        house.database, house.leases, worker_id="pool", kinds=["k"], on_cancel=lambda _job, _reason: None
-    )
+    return house.source(among=["another"])
 
 
 async def test_whatever_needs_the_database_is_refused_while_it_is_away_and_done_later(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,14 +17,16 @@ from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.domain.job import Job, JobId, JobSpec
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.maintenance.loop import repeat
+from gosynq_server.pool.source import LocalLeaseSource, exchange_of
 from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
-from gosynq_server.service.leases import Leases
+from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
+from gosynq_server.service.taking import Demand, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
@@ -108,7 +110,21 @@ class House:
     async def exchange(
         self, *results: Result, wanted: int = 0, queue: str = "q", kinds: Sequence[str] = ("k",), worker: str = "w"
     ) -> Exchange:
-        return await self.leases.exchange(queue, results, worker_id=worker, kinds=kinds, wanted=wanted)
+        taking = Taking(worker_id=worker, kinds=kinds)
+        return exchange_of(await self.leases.exchange(queue, results, taking, wanted=wanted), results)
+
+    def source(
+        self,
+        *,
+        leases: Leases | None = None,
+        among: Sequence[str] = (),
+        on_cancel: Callable[[JobId, str], None] = lambda job, reason: None,
+    ) -> LocalLeaseSource:
+        """Return a source of leases of the kind k, which hears what is told here."""
+        held, demand = leases or self.leases, Demand(weights=dict.fromkeys(among, 1))
+        taker = Taker(self.database, held, Taking(worker_id="pool", kinds=["k"]), demand, on_cancel=on_cancel)
+        self.wakeups.add(taker)
+        return LocalLeaseSource(held, taker)
 
     async def lease(self, wanted: int = 1, **where: Any) -> list[Lease]:
         return list((await self.exchange(wanted=wanted, **where)).leases)

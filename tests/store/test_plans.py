@@ -103,7 +103,7 @@ async def test_a_job_is_read_by_an_index_in_every_partition(filled: Connection, 
 
 async def test_a_fetch_reads_no_more_of_the_backlog_than_it_leases(filled: Connection) -> None:
     hour = timedelta(hours=1)
-    arguments: tuple[object, ...] = ("q1", [], [], [], [], hour, ["k"], 10, "w", hour, None, hour)
+    arguments: tuple[object, ...] = ("q1", [], [], [], [], hour, ["k"], 10, "w", hour, None, hour, None)
 
     nodes = await _plan(filled, "leases_exchange", *arguments, generic=False)
 

@@ -1,7 +1,8 @@
 -- Completes jobs of one queue under their leases, and leases the next due ones of it, in one round trip.
 -- $1 queue; of the ended leases: $2 job ids, $3 lease sequences, $4 results, $5 their content types, $6 the
--- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds, $8 how many at most,
--- $9 the worker, $10 the queue's lease duration, $11 its attempt time-out, beyond which a lease lasts 15 seconds at most.
+-- queue's retention, $12 the idempotency window, for which every job stays; of the next: $7 kinds (null: all), $8 how many
+-- at most, $9 the worker, $10 the queue's lease duration, $13 one instead of all (null: none), $11 its attempt time-out,
+-- beyond which a lease lasts 15 seconds at most.
 -- Locks: the rows that it moves, those of the ended leases in the order in which they are named: their ids', as for all
 -- that lock several leases. The next jobs are locked first and in order, and deleted by their place (ctid), which
 -- cannot change while they are locked. The array is made once; a joined subquery with LIMIT and SKIP LOCKED could be run
@@ -60,7 +61,8 @@ leased AS (
         taken.schedule_id, taken.retry_policy, taken.labels, taken.headers, taken.content_type, taken.payload,
         $9, statement_timestamp(),
         statement_timestamp() + least(
-            coalesce(lease_duration, $10::interval), coalesce(attempt_timeout, $11::interval) + interval '15 seconds'
+            coalesce($13::interval, lease_duration, $10::interval),
+            coalesce(attempt_timeout, $11::interval) + interval '15 seconds'
         ),
         statement_timestamp() + coalesce(attempt_timeout, $11::interval)
     FROM taken
@@ -80,7 +82,7 @@ SELECT
     missed.places AS missed_places, taken.id, taken.kind, taken.priority, taken.lease_seq + 1 AS lease_seq,
     taken.failures + taken.deliveries + 1 AS attempt, taken.content_type, taken.labels, taken.headers,
     taken.max_retries, taken.created_at, taken.run_at, taken.ready_at, statement_timestamp() AS leased_at,
-    coalesce(taken.lease_duration, $10::interval) AS lease_duration,
+    coalesce($13::interval, taken.lease_duration, $10::interval) AS lease_duration,
     coalesce(taken.attempt_timeout, $11::interval) AS attempt_timeout,
     coalesce(
         taken.payload, (SELECT data FROM gosynq.payloads WHERE queue = $1 AND job_id = taken.id)
