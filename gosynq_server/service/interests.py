@@ -63,7 +63,7 @@ class Interests:
     def wake(self, rows: Sequence[EventRow], *, end: Position) -> None:
         """Wake those who may want something of rows that have come by; end is behind these."""
         for interest in self._concerned(rows):
-            interest.until = end
+            interest.until = max(interest.until, end)
             interest.wake()
 
     def _concerned(self, rows: Sequence[EventRow]) -> Iterator[Interest]:
