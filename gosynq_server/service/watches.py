@@ -93,6 +93,7 @@ class Watches:
     ) -> AsyncIterator[Delivery]:
         query, pace = watch.query, _Pace(watch.query.heartbeat)
         while endings is None or not endings.are_over(watch.position):
+            await self._find_again(watch)
             if watch.is_behind:
                 stretch = await self._log.read(watch.position, watch.to_read)
                 for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
@@ -112,6 +113,12 @@ class Watches:
             if not pace.left():
                 yield Delivery(position=watch.position)
                 pace.sent()
+
+    async def _find_again(self, watch: _Watch) -> None:
+        """Where what came by has a gap, go on by the table from where the watch stands, if that is possible."""
+        if watch.interest.is_lost:
+            await self._log.check(watch.position)
+            watch.interest.is_lost, watch.interest.until = False, self._tail.end
 
     async def _filled(self, delivery: Delivery, query: WatchQuery) -> Delivery:
         if not query.with_content:

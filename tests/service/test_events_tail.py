@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
-from gosynq_server.domain.errors import DatabaseUnavailable
+from gosynq_server.domain.errors import CursorExpired, CursorInvalid, DatabaseUnavailable, GosynqError
 from gosynq_server.domain.watching import WatchQuery
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_tail import EventTail
@@ -93,3 +93,68 @@ async def test_a_watch_that_reads_the_table_ends_where_the_database_is_away(hous
         with pytest.raises(DatabaseUnavailable):
             await watcher.take()
         assert tail.followers == 0
+
+
+async def _restore(house: House) -> None:
+    """Let the last tick be one of another history, as after a restoration from a backup, and more happen."""
+    await house.sql.execute(
+        "UPDATE gosynq.ticks SET made_at = made_at + interval '1 microsecond'"
+        " WHERE id = (SELECT max(id) FROM gosynq.ticks)"
+    )
+    await house.add()
+    await house.ticker.now()
+
+
+async def _expire(house: House) -> None:
+    """Let the last tick be gone before what is behind it was read."""
+    await house.add()
+    end = await house.ticker.now()
+    await house.sql.execute("DELETE FROM gosynq.ticks WHERE id < $1", end.tick)
+
+
+@pytest.mark.parametrize(("happen", "refusal"), [(_restore, CursorInvalid), (_expire, CursorExpired)])
+async def test_a_tail_that_lost_its_place_begins_anew_and_tells_who_followed(
+    house: House, happen: Callable[[House], Awaitable[None]], refusal: type[GosynqError]
+) -> None:
+    await house.add()
+    async with _small(house, 100) as (tail, database, watches), tail.followed():
+        watcher = Watcher(watches.watch(WatchQuery()))
+        await watcher.take()
+        database.hold()
+        await happen(house)
+        database.admit()
+        with pytest.raises(refusal):
+            await watcher.take()
+
+        other = watches.watch(WatchQuery())
+        await Watcher(other).take()
+        job = await house.add()
+        assert [event.job for event in await Watcher(other).until(1)] == [job]
+        await other.aclose()
+
+
+async def test_who_can_go_on_by_the_table_does_where_the_tail_lost_its_place(house: House) -> None:
+    await add_many(house, 3)
+    async with _small(house, 100) as (tail, database, watches), tail.followed():
+        slow = watches.watch(WatchQuery(from_oldest=True, batch=1))
+        await Watcher(slow).take()
+        database.hold()
+        await _restore(house)
+        database.admit()
+        await _catch_up(house, tail)
+        told = await Watcher(slow).until(4)
+        await slow.aclose()
+
+    assert told == await all_told(house)
+
+
+async def test_the_ticker_s_end_is_one_of_the_history_that_there_is(house: House) -> None:
+    await house.add()
+    before = await house.ticker.now()
+    await house.sql.execute("DELETE FROM gosynq.ticks WHERE id = $1", before.tick)
+    await house.sql.execute("UPDATE gosynq.ticks SET made_at = made_at - interval '1 hour'")
+
+    await house.ticker.now()
+
+    assert house.ticker.end is not None
+    await house.log.check(house.ticker.end)

@@ -66,7 +66,8 @@ async def watching(house: House, *, of: dict[str, Any] | None = None, **query: A
 
 def _filter_of(conditions: dict[str, Any]) -> EventFilter:
     moments = ("not_before", "before")
-    return EventFilter(**{name: each if name in moments else frozenset(each) for name, each in conditions.items()})
+    values: dict[str, Any] = {name: each if name in moments else frozenset(each) for name, each in conditions.items()}
+    return EventFilter(**values)
 
 
 async def all_told(house: House) -> list[Told]:

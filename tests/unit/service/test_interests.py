@@ -33,8 +33,8 @@ def test_a_watch_is_woken_by_what_it_wants_and_by_anything_of_jobs_that_it_names
     wanted: dict[str, Any], is_woken: bool
 ) -> None:
     interests = Interests()
-    conditions = EventFilter(**{name: frozenset(values) for name, values in wanted.items()})
-    with interests.register(conditions, end=BEGIN) as interest:
+    conditions: dict[str, Any] = {name: frozenset(values) for name, values in wanted.items()}
+    with interests.register(EventFilter(**conditions), end=BEGIN) as interest:
         interests.wake([a_row(queue="third"), ROW], end=END)
 
     assert interest.until == (END if is_woken or not wanted else BEGIN)
