@@ -20,6 +20,7 @@ import pytest
 from gosynq_client import Client, EventType, JobEvent, JobRequest, Unavailable, Watch
 from tests.conftest import Run
 from tests.e2e.cli.watching import Watching, watching
+from tests.e2e.watch.servers import StartServer, servers_over
 from tests.fault.servers import ServerProcess, free_port
 
 JOBS = 20
@@ -75,42 +76,48 @@ def seen(run_apart: Run, reachable_folder: Path) -> Seen:
 async def play(seen: Seen, folder: Path) -> None:
     terminal, shown = pty.openpty()
     fcntl.ioctl(shown, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 150, 0, 0))
-    address = f"127.0.0.1:{free_port()}"
-    server = await started(folder, address)
+    port = str(free_port())
+    address = f"127.0.0.1:{port}"
     mail = ("--queue", "mail", "--from-oldest")
     async with (
+        servers_over(folder / "restarted", "--grpc-port", port) as start,
         Client(address) as client,
         client.watch(queues=["mail"], from_oldest=True, on_connection=seen.connections.append) as watch,
-        watching(address, *mail, "--type", "created", "--json", seconds=SECONDS) as printing,
-        watching(address, *mail, out=shown, seconds=SECONDS) as drawing,
     ):
-        os.close(shown)
-        watchers = Watchers(watch=watch, printing=printing, drawing=drawing, terminal=terminal)
-        await added(client)
-        await seen.take(watchers, created=JOBS)
-        for end in ENDS:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(seen.take(watchers, created=JOBS, cancelled=JOBS))
-                notices = [group.create_task(until_resumed(process)) for process in (printing, drawing)]
-                ids = await added(client)
-                server.signal(end)
-                await server.ended()
-                server = await started(folder, address)
-                for job_id in ids:
-                    await client.cancel(job_id)
-            seen.notices += [notice.result() for notice in notices]
-        seen.ends = [await process.end(signal.SIGTERM) for process in (printing, drawing)]
+        server = await start()
+        async with (
+            watching(address, *mail, "--type", "created", "--json", seconds=SECONDS) as printing,
+            watching(address, *mail, out=shown, seconds=SECONDS) as drawing,
+        ):
+            os.close(shown)
+            watchers = Watchers(watch=watch, printing=printing, drawing=drawing, terminal=terminal)
+            await added(client)
+            await seen.take(watchers, created=JOBS)
+            for end in ENDS:
+                server = await restarted(server, end, start, client=client, watchers=watchers, seen=seen)
+            seen.ends = [await process.end(signal.SIGTERM) for process in (printing, drawing)]
         seen.stored = [event async for event in client.events(queues=["mail"])]
+        server.signal(signal.SIGTERM)
+        await server.ended()
     os.close(terminal)
-    server.signal(signal.SIGTERM)
-    await server.ended()
 
 
-async def started(folder: Path, address: str) -> ServerProcess:
-    ports = ("--grpc-port", address.rpartition(":")[2])
-    arguments = ("up", "--data-dir", str(folder / "restarted"), *ports)
-    process = await ServerProcess.spawn(*arguments, log=folder / "restarted.log", environment={})
-    return await process.ready()
+async def restarted(
+    server: ServerProcess, end: signal.Signals, start: StartServer, *, client: Client, watchers: Watchers, seen: Seen
+) -> ServerProcess:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(seen.take(watchers, created=JOBS, cancelled=JOBS))
+        notices = [group.create_task(until_resumed(process)) for process in (watchers.printing, watchers.drawing)]
+        ids = await added(client)
+        server.signal(end)
+        await server.ended()
+        server = await start()
+        # The watching client's connection may be waiting for its next try.
+        async with Client(server.addresses["grpc"]) as other:
+            for job_id in ids:
+                await other.cancel(job_id)
+    seen.notices += [notice.result() for notice in notices]
+    return server
 
 
 async def added(client: Client) -> list[str]:
