@@ -33,10 +33,11 @@ docs: .venv/.ready
 lock: .venv/.ready
 	$(BIN)/python tools/lock.py
 
-# The real gRPC tools that the end-to-end tests call; needs Go.
+# The real gRPC tools and the packages of the Node client, for the end-to-end tests; needs Go and npm.
 tools:
 	GOBIN=$(TOOLS) go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3
 	GOBIN=$(TOOLS) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
+	npm ci --prefix tests/e2e/node --ignore-scripts --no-audit --no-fund --loglevel=error
 
 bench: .venv/.ready
 	$(BIN)/python -m bench $(ARGS)
@@ -45,7 +46,7 @@ wheel: .venv/.ready
 	$(BIN)/python -m build --wheel --no-isolation
 
 clean:
-	rm -rf .venv .tools dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools tests/e2e/node/node_modules dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.ready: pyproject.toml requirements.lock hatch_build.py
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

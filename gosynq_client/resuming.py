@@ -16,7 +16,7 @@ _PASSING: Final = (Unavailable, SlowConsumer, TooManyStreams, RateLimited)
 
 # What gRPC and proxies make of a connection that breaks in the middle of a stream. Before the first response the same
 # codes come from what is no such server, and never will be.
-_BROKEN: Final = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"})
+_BROKEN: Final = frozenset({"DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN"})
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0

@@ -39,7 +39,8 @@ _POLICY = {
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
     # Only what says that trying again is right at once (AIP-194); what carries a RetryInfo is the caller's to time.
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # With CANCELLED gRPC's core ends what reached a server that stops and had not begun it.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 
 

@@ -63,6 +63,8 @@ ERRORS_BY_REASON: Final[Mapping[str, type[errors.GosynqError]]] = {
 # What fails without a reason: the library's own failures, a proxy's, or a server's that is newer than this client.
 _ERRORS_BY_CODE: Final[Mapping[str, type[errors.GosynqError]]] = {
     "UNAVAILABLE": errors.Unavailable,
+    # Not our own wish, which ends as asyncio's CancelledError: a server that stops ends so what it has not begun.
+    "CANCELLED": errors.Unavailable,
     "DEADLINE_EXCEEDED": errors.DeadlineExceeded,
 }
 

@@ -14,7 +14,7 @@ from gosynq_server.rpc.encoded_events import encode, encode_with_content, in_res
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gosynq_server.domain.event import Match, Position
+    from gosynq_server.domain.event import EventRow, Match, Position
     from gosynq_server.domain.watching import Delivery, EventPage
     from gosynq_server.rpc.encoded_events import EncodedEvents
 
@@ -34,23 +34,24 @@ class WatchResponses:
         """Give what a delivery says in encoded responses; the last stands at its position."""
         pieces: list[bytes] = []
         size = 0
-        reached: Position | None = None
-        for piece, position in self._pieces(delivery):
+        reached: tuple[EventRow, int] | None = None
+        for piece, place in self._pieces(delivery):
             if pieces and size + len(piece) > PART_BYTES:
-                yield self._response(reached, pieces)
+                yield self._response(_behind(reached), pieces)
                 pieces, size = [], 0
             pieces.append(piece)
             size += len(piece)
-            reached = position
+            reached = place
         yield self._response(delivery.position, pieces, snapshot_complete=delivery.snapshot_complete)
 
-    def _pieces(self, delivery: Delivery) -> Iterator[tuple[bytes, Position | None]]:
+    def _pieces(self, delivery: Delivery) -> Iterator[tuple[bytes, tuple[EventRow, int] | None]]:
+        """Give each piece with its event's row and place: a position is made where it is needed, which is seldom."""
         for job in delivery.snapshot:
             message = job_message(job, full=self._with_content)
             yield event_service_pb2.WatchEventsResponse(snapshot_jobs=[message]).SerializeToString(), None
         for match in delivery.matches:
             for place, event in zip(match.places, self._events_of(match, delivery), strict=True):
-                yield event, match.row.behind(place)
+                yield event, (match.row, place)
 
     def _events_of(self, match: Match, delivery: Delivery) -> list[bytes]:
         if not self._with_content:
@@ -63,6 +64,13 @@ class WatchResponses:
             cursor=self.cursor, snapshot_complete=snapshot_complete, server_time=timestamp(datetime.now(UTC))
         )
         return frame.SerializeToString() + b"".join(pieces)
+
+
+def _behind(reached: tuple[EventRow, int] | None) -> Position | None:
+    if reached is None:
+        return None
+    row, place = reached
+    return row.behind(place)
 
 
 def page_message(page: EventPage, *, with_content: bool) -> event_service_pb2.ListEventsResponse:

@@ -33,12 +33,16 @@ class EventLog:
     async def position_of(self, cursor: str) -> Position:
         """Return the position of a cursor; raises CursorInvalid and CursorExpired."""
         position = decode_cursor(cursor)
+        await self.check(position)
+        return position
+
+    async def check(self, position: Position) -> None:
+        """Raise CursorInvalid or CursorExpired where nothing can be read from a position."""
         is_known = await events.known(self._database, position)
         if is_known is None:
             raise await self._expired()
         if not is_known:
             raise CursorInvalid
-        return position
 
     async def oldest(self) -> Position:
         """Return where the oldest events that are kept begin."""

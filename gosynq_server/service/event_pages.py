@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from gosynq_server.domain.errors import PageTokenInvalid
 from gosynq_server.domain.event import Match
 from gosynq_server.domain.paging import decode_position_token, encode_position_token, events_digest
 from gosynq_server.domain.watching import EventPage
@@ -30,6 +31,8 @@ _LATE = timedelta(minutes=5)
 
 _PAGE_BYTES = 2 * 1024 * 1024
 _EVENT_BYTES = 256
+_AROUND_BYTES = 10
+_SIGNS = (b",", b"[", b"{")
 _CLOCKS = timedelta(hours=1)
 _TIME_ORDERED = 7
 _LAST_MILLISECOND = 253_402_300_799_000
@@ -48,6 +51,8 @@ class EventPages:
         digest = events_digest(query)
         now = await self._tail.now()
         begin = decode_position_token(query.page_token, digest) if query.page_token else await self._begin(query.wanted)
+        if begin > now:
+            raise PageTokenInvalid
         last = await self._last(query.wanted, now)
         matches, end = await self._fill(begin, last, query)
         contents = await contents_of(self._jobs, matches) if query.with_content else {}
@@ -65,7 +70,7 @@ class EventPages:
 
     async def _last(self, wanted: EventFilter, now: Position) -> Position:
         """Return the position that nothing wanted is behind."""
-        if wanted.before is None or wanted.before + _LATE > datetime.now(UTC):
+        if wanted.before is None or wanted.before > datetime.now(UTC) - _LATE:
             return now
         return min(now, await self._log.begin_of(wanted.before + _LATE))
 
@@ -101,9 +106,15 @@ def _fitting(matches: list[Match], contents: Mapping[JobId, Job], end: Position)
 
 def _size(row: EventRow, place: int, contents: Mapping[JobId, Job]) -> int:
     """Return about how many bytes an event takes."""
+    texts = [column[place] or "" for column in (row.labels, row.details) if column]
     job = contents.get(row.job_ids[place])
-    labels = row.labels[place] if row.labels else None
-    return _EVENT_BYTES + len(labels or "") + (len(job.payload or b"") + len(job.result or b"") if job else 0)
+    content = () if job is None else (job.payload or b"", job.result or b"")
+    return _EVENT_BYTES + sum(len(text.encode()) for text in texts) + sum(map(_struct_size, content))
+
+
+def _struct_size(content: bytes) -> int:
+    """Return how many bytes JSON takes as a Struct, at most: what each value has around it is more than a comma."""
+    return len(content) + _AROUND_BYTES * sum(map(content.count, _SIGNS))
 
 
 def _earliest(job_ids: Collection[str]) -> datetime | None:

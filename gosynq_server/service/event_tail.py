@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gosynq_server.domain.errors import GosynqError
+from gosynq_server.domain.errors import CursorExpired, CursorInvalid, GosynqError
 from gosynq_server.domain.event import EventFilter
 from gosynq_server.service.interests import Interests
 from gosynq_server.store import events
@@ -149,7 +149,11 @@ class EventTail:
         begin = self._end
         if begin is None:
             return False
-        stretch = await events.read(self._database, begin, _EVERYTHING, limit=_ROWS_AT_ONCE)
+        try:
+            stretch = await events.read(self._database, begin, _EVERYTHING, limit=_ROWS_AT_ONCE)
+        except (CursorExpired, CursorInvalid):
+            await self._begin_anew(begin)
+            raise
         if self._end != begin or stretch.end == begin:
             return False
         self._append(stretch.rows)
@@ -175,6 +179,14 @@ class EventTail:
             listener(rows)
         self._interests.wake(rows, end=self.end)
         self._end_waits()
+
+    async def _begin_anew(self, lost: Position) -> None:
+        """Go on with what is committed from now on: the database was restored, or its events are gone by now."""
+        now = await self._ticker.now()
+        if self._end == lost:
+            self._forget()
+            self._begin = self._end = now
+            self._interests.lose()
 
     def _forget(self) -> None:
         self._rows, self._count, self._begin, self._end = [], 0, None, None

@@ -18,10 +18,14 @@ Key = TypeVar("Key")
 
 
 class Interest:
-    """What one watch wants: there may be some of it up to until, and none has come by behind that."""
+    """What one watch wants: there may be some of it up to until, and none has come by behind that.
+
+    is_lost: what came by has a gap, so that it has to be looked at anew whether the watch can go on.
+    """
 
     def __init__(self, until: Position) -> None:
         self.until = until
+        self.is_lost = False
         self._event = asyncio.Event()
 
     def wake(self) -> None:
@@ -63,8 +67,15 @@ class Interests:
     def wake(self, rows: Sequence[EventRow], *, end: Position) -> None:
         """Wake those who may want something of rows that have come by; end is behind these."""
         for interest in self._concerned(rows):
-            interest.until = end
+            interest.until = max(interest.until, end)
             interest.wake()
+
+    def lose(self) -> None:
+        """Wake everybody: what came by has a gap."""
+        for interests in (*self._by_job.values(), *self._by_filter.values()):
+            for interest in interests:
+                interest.is_lost = True
+                interest.wake()
 
     def _concerned(self, rows: Sequence[EventRow]) -> Iterator[Interest]:
         for wanted, interests in self._by_filter.items():

@@ -56,7 +56,6 @@ class Ticker:
         ticked = await events.make_tick(self._database, min_age=min_age)
         if ticked.is_young:
             self.signal.set()
-        if self.end is None or ticked.end > self.end:
-            self.end = ticked.end
+        self.end = ticked.end
         self._ticked.set()
         return ticked.end

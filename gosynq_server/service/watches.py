@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gosynq_server.domain.event import Match
+from gosynq_server.domain.event import EventFilter, Match
 from gosynq_server.domain.lifecycle import TERMINAL
 from gosynq_server.domain.watching import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
-    from gosynq_server.domain.event import EventFilter, EventRow, Position
+    from gosynq_server.domain.event import EventRow, Position
     from gosynq_server.domain.job import Job, JobId
     from gosynq_server.domain.watching import WatchQuery
     from gosynq_server.service.event_log import EventLog
@@ -93,8 +93,9 @@ class Watches:
     ) -> AsyncIterator[Delivery]:
         query, pace = watch.query, _Pace(watch.query.heartbeat)
         while endings is None or not endings.are_over(watch.position):
+            await self._find_again(watch)
             if watch.is_behind:
-                stretch = await self._log.read(watch.position, query.wanted)
+                stretch = await self._log.read(watch.position, watch.to_read)
                 for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
                     yield await self._filled(delivery, query)
                     pace.sent()
@@ -113,6 +114,12 @@ class Watches:
                 yield Delivery(position=watch.position)
                 pace.sent()
 
+    async def _find_again(self, watch: _Watch) -> None:
+        """Where what came by has a gap, go on by the table from where the watch stands, if that is possible."""
+        if watch.interest.is_lost:
+            await self._log.check(watch.position)
+            watch.interest.is_lost, watch.interest.until = False, self._tail.end
+
     async def _filled(self, delivery: Delivery, query: WatchQuery) -> Delivery:
         if not query.with_content:
             return delivery
@@ -125,6 +132,8 @@ class _Watch:
 
     def __init__(self, query: WatchQuery, position: Position, interest: Interest) -> None:
         self.query = query
+        # What ends the jobs must come by, wanted or not.
+        self.to_read = EventFilter(job_ids=query.wanted.job_ids) if query.stop_when_terminal else query.wanted
         self.position = position
         self.interest = interest
 

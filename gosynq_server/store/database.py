@@ -79,6 +79,8 @@ class Database:
             max_cached_statement_lifetime=0,
             max_inactive_connection_lifetime=300,
             max_queries=_UNLIMITED,
+            # Moments are stored in JSON too: elsewhere the first and the last years have offsets that nobody can read.
+            server_settings={"timezone": "UTC"},
         )
 
     async def __aenter__(self) -> Self:

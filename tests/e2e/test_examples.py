@@ -37,7 +37,7 @@ def target() -> Iterator[str]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("example", ["enqueue_and_wait", "batch_and_list", "handlers"])
+@pytest.mark.parametrize("example", ["enqueue_and_wait", "batch_and_list", "handlers", "watch_a_job"])
 def test_an_example_runs_to_its_end(example: str, target: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"gosynq_client.examples.{example}"],

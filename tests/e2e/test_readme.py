@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.programs import run
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 GOSYNQ = Path(sys.executable).with_name("gosynq")
@@ -94,10 +95,5 @@ def test_the_program_prints_what_the_readme_says(served: Served) -> None:
 @pytest.mark.parametrize("line", REQUESTS)
 def test_a_request_is_answered(served: Served, waiting_job: str, line: str) -> None:
     program, *arguments = shlex.split(served.located(line).replace("JOB_ID", waiting_job))
-    if shutil.which(program) is None:
-        assert os.environ.get("CI") != "true", f"{program} is missing"
-        pytest.skip(f"{program} is not on the path")
     options = ["--silent", "--show-error", "--fail-with-body"] if program == "curl" else []
-    done = subprocess.run([program, *options, *arguments], check=False, capture_output=True, text=True, timeout=20)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout
+    assert run(program, *options, *arguments)

@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 
-from gosynq_client import Client, GosynqError, JobRequest, JobStatus
+from gosynq_client import Client, DeadlineExceeded, GosynqError, JobRequest, JobStatus, Unavailable
 from tests.fault.history import ClientLine, Journal, Step, Verb
 
 _REPEAT_PAUSE = 0.05
 _SHARE_REPEATED, _SHARE_CANCELLED = 0.05, 0.5
-# A server that stops ends calls with CANCELLED too: those that it did not begin, and those that outlast its grace.
-_IN_DOUBT = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +128,7 @@ class Load:
             self._progressed.notify_all()
 
     def _note_error(self, error: GosynqError, verb: Verb, key: str, *, job_id: str = "") -> Step:
-        step = Step.UNKNOWN if error.code in _IN_DOUBT else Step.FAIL
+        step = Step.UNKNOWN if isinstance(error, Unavailable | DeadlineExceeded) else Step.FAIL
         self._note(step, verb, key, job_id=job_id, told=error.reason or error.code)
         return step
 

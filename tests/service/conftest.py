@@ -16,3 +16,10 @@ async def house(database_url: str) -> AsyncIterator[House]:
     async with open_house(database_url) as opened:
         yield opened
         await check_invariants(opened.sql)
+
+
+@pytest.fixture
+async def elsewhere(house: House) -> AsyncIterator[House]:
+    """Give another server over the same database, which hears nothing of this one."""
+    async with open_house(house.url) as opened:
+        yield opened

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
 
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.job import JobStatus
@@ -13,14 +10,7 @@ from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Signal
-from tests.service.house import HOUR, PATIENCE_SECONDS, House, SpiedDatabase, open_house
-
-
-@pytest.fixture
-async def elsewhere(house: House) -> AsyncIterator[House]:
-    """Give another server over the same database, which hears nothing of this one."""
-    async with open_house(house.url) as opened:
-        yield opened
+from tests.service.house import HOUR, PATIENCE_SECONDS, House, SpiedDatabase
 
 
 async def test_a_job_that_ends_elsewhere_or_is_gone_is_told_of(house: House, elsewhere: House) -> None:

@@ -142,6 +142,12 @@ async def test_retries_keep_the_key_of_their_call(script: Script, client: Client
     assert attempts == [None, "1", "2"]
 
 
+async def test_a_call_that_a_stopping_server_did_not_begin_is_retried(script: Script, client: Client) -> None:
+    script.answer("EnqueueJob", status(grpc.StatusCode.CANCELLED, "CANCELLED"), ADDED)
+
+    assert (await client.enqueue("send_email")).id == "job-1"
+
+
 async def test_a_server_that_stays_away_is_an_error_after_four_tries(script: Script, client: Client) -> None:
     script.answer("EnqueueJob", *[UNAVAILABLE] * 4)
 

@@ -11,18 +11,15 @@ import signal
 import struct
 import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
 
 from tests.contract.client.scripted import Script, new_server
 from tests.contract.client.watching import DRAINING, jobs, reason, says, starts, stays, told
-from tests.e2e.cli.commands import GOSYNQ, environment
+from tests.e2e.cli.watching import watching
 
-SECONDS = 15
 PAGE = 4096
 MANY = [str(number) for number in range(1000)]
 
@@ -49,49 +46,6 @@ async def serve(script: Script, target: str) -> grpc.aio.Server:
     server.add_insecure_port(target)
     await server.start()
     return server
-
-
-@asynccontextmanager
-async def watching(target: str, *arguments: str, out: int = asyncio.subprocess.PIPE) -> AsyncIterator[Watching]:
-    process = await asyncio.create_subprocess_exec(
-        *(*GOSYNQ, "watch", "--target", target, *arguments),
-        stdout=out,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment(PYTHONUNBUFFERED="", TERM="xterm"),
-    )
-    try:
-        async with asyncio.timeout(SECONDS):
-            yield Watching(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-class Watching:
-    """A watch that runs."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def line(self) -> str:
-        assert self._process.stdout is not None
-        return (await self._process.stdout.readline()).decode()
-
-    async def document(self) -> Any:
-        return json.loads(await self.line())
-
-    async def error_line(self) -> str:
-        assert self._process.stderr is not None
-        return (await self._process.stderr.readline()).decode()
-
-    async def end(self, *signals: signal.Signals) -> tuple[int, str]:
-        """Send the signals, wait for its end, and give its status and what it last said on standard error."""
-        for number in signals:
-            self._process.send_signal(number)
-        assert self._process.stderr is not None
-        error = await self._process.stderr.read()
-        return await self._process.wait(), error.decode()
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

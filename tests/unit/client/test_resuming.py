@@ -35,7 +35,6 @@ def after(patience: Patience, now: float = 0, *, responses: int = 0, error: Gosy
         (DatabaseUnavailable(""), True, True),
         (SlowConsumer(""), True, True),
         (TooManyStreams(""), True, True),
-        (coded("CANCELLED"), False, True),
         (coded("INTERNAL"), False, True),
         (coded("UNKNOWN"), False, True),
         (coded("DEADLINE_EXCEEDED"), False, True),

@@ -41,7 +41,7 @@ def test_every_service_is_in_it() -> None:
         assert retried(service)
 
 
-def test_only_an_unavailable_server_is_tried_again_and_no_time_out_is_set() -> None:
+def test_only_a_server_that_is_away_or_stops_is_tried_again_and_no_time_out_is_set() -> None:
     [method_config] = CONFIG["methodConfig"]
 
     assert method_config.keys() == {"name", "retryPolicy"}
@@ -50,7 +50,7 @@ def test_only_an_unavailable_server_is_tried_again_and_no_time_out_is_set() -> N
         "initialBackoff": "0.1s",
         "maxBackoff": "2s",
         "backoffMultiplier": 2,
-        "retryableStatusCodes": ["UNAVAILABLE"],
+        "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
     }
     assert CONFIG["loadBalancingConfig"] == [{"round_robin": {}}]
 

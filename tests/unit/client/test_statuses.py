@@ -109,6 +109,7 @@ def test_the_status_in_the_trailers_says_what_a_call_failed_with() -> None:
     ("code", "error_type"),
     [
         (grpc.StatusCode.UNAVAILABLE, Unavailable),
+        (grpc.StatusCode.CANCELLED, Unavailable),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, GosynqError),
         (grpc.StatusCode.UNIMPLEMENTED, GosynqError),
