@@ -295,7 +295,7 @@ BEGIN
     SELECT job.ctid
     FROM gosynq.ready AS job
     WHERE
-        job.queue = queue_name AND job.kind = ANY(wanted_kinds)
+        job.queue = queue_name AND (wanted_kinds IS NULL OR job.kind = ANY(wanted_kinds))
         AND (job.expires_at IS NULL OR job.expires_at > statement_timestamp())
         AND NOT EXISTS (SELECT FROM gosynq.queues WHERE name = queue_name AND state = 'paused')
     ORDER BY job.priority DESC, job.ready_at, job.id

@@ -40,6 +40,7 @@ from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Signal, Wakeups
 from gosynq_server.service.watches import Watches
+from gosynq_server.service.workers import Workers
 from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
@@ -136,7 +137,7 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         max_payload_bytes=config.max_payload_bytes,
         idempotency_window=config.idempotency_window,
         event_retention=EVENT_RETENTION,
-        features=("stream-enqueue", "events"),
+        features=("stream-enqueue", "events", "workers"),
     )
     log = EventLog(operations.database, operations.tail)
     watches = Watches(log, operations.tail, operations.progress, operations.jobs)
@@ -146,6 +147,7 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         jobs=operations.jobs,
         watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
+        workers=Workers(operations.database, operations.queues, operations.leases, operations.jobs, operations.here),
         info=info,
     )
     return build_server(

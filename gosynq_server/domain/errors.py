@@ -77,6 +77,18 @@ class SlowConsumer(GosynqError):
     reason = "SLOW_CONSUMER"
 
 
+class ProtocolViolation(GosynqError):
+    """The stream's protocol has no such message here: {problem}."""
+
+    reason = "PROTOCOL_VIOLATION"
+
+
+class SessionReplaced(GosynqError):
+    """Another stream said hello as {worker_id}."""
+
+    reason = "SESSION_REPLACED"
+
+
 class JobNotFound(GosynqError):
     """Job {job_id} not found."""
 

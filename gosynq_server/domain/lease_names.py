@@ -48,6 +48,30 @@ class Told(Protocol):
         ...
 
 
+class Progress(Protocol):
+    """How far a worker says that an attempt is."""
+
+    @property
+    def lease(self) -> LeaseName:
+        """The attempt's lease."""
+        ...
+
+    @property
+    def current(self) -> int:
+        """What is done."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """What there is to do; 0 when not known."""
+        ...
+
+    @property
+    def message(self) -> str:
+        """A line for a person."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseRef:
     """A lease by its name."""
@@ -58,11 +82,26 @@ class LeaseRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteProgress:
+    """How far the attempt under a lease is, in its worker's own unit; total is 0 when not known."""
+
+    lease: LeaseRef
+    current: int
+    total: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteResult:
     """A result that came in for a lease that is known by its name only."""
 
     lease: LeaseRef
     outcome: Outcome
+
+
+def ref_of(lease: LeaseName) -> LeaseRef:
+    """Return a lease by its name alone."""
+    return LeaseRef(job_id=lease.job_id, queue=lease.queue, lease_seq=lease.lease_seq)
 
 
 def lease_token(queue: str, lease_seq: int) -> str:

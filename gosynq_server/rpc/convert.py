@@ -40,6 +40,11 @@ _LONGEST_SECONDS = 315_576_000_000
 _NANOS = 1_000_000_000
 
 
+_ANSWERING_TIME = timedelta(seconds=0.5)
+_DEADLINE_ROUNDING = 1.01
+"""A caller's deadline arrives rounded up to three digits: as much as one part in a hundred later than it is."""
+
+
 def refusal(field: str, description: str, reason: str) -> ValidationFailed:
     """Return the error that names one broken rule of one field."""
     return ValidationFailed((FieldViolation(field=field, description=description, reason=reason),))
@@ -97,6 +102,14 @@ def duration(length: timedelta | None) -> duration_pb2.Duration | None:
     if length is None:
         return None
     return duration_pb2.Duration(seconds=length.days * 86400 + length.seconds, nanos=length.microseconds * 1000)
+
+
+def wait_of(asked: timedelta, remaining: float | None) -> timedelta:
+    """Return how long a call may wait: what was asked, but half a second less than its deadline (seconds) leaves."""
+    if remaining is None:
+        return asked
+    left = timedelta(seconds=remaining / _DEADLINE_ROUNDING) - _ANSWERING_TIME
+    return max(timedelta(), min(asked, left))
 
 
 def _nul(field: str) -> ValidationFailed:

@@ -25,6 +25,8 @@ CODES: dict[type[errors.GosynqError], grpc.StatusCode] = {
     errors.CursorInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     errors.CursorExpired: grpc.StatusCode.OUT_OF_RANGE,
     errors.SlowConsumer: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.ProtocolViolation: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.SessionReplaced: grpc.StatusCode.ABORTED,
     errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
     errors.IdempotencyKeyReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.JobTerminal: grpc.StatusCode.FAILED_PRECONDITION,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gosynq.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 from gosynq_server.domain.lifecycle import TERMINAL
-from gosynq_server.rpc.convert import length_of, moment_of, text_of
+from gosynq_server.rpc.convert import length_of, moment_of, text_of, wait_of
 from gosynq_server.rpc.convert_jobs import attempts_message, job_message, page_message, page_size_of, query_of
 from gosynq_server.rpc.convert_specs import batch_message, enqueued_message, spec_of, specs_of
 from gosynq_server.rpc.enqueue_stream import EnqueueStream
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
 
 _USUAL_WAIT = timedelta(seconds=30)
-_ANSWERING_TIME = timedelta(seconds=0.5)
-_DEADLINE_ROUNDING = 1.01
-"""A caller's deadline arrives rounded up to three digits: as much as one part in a hundred later than it is."""
 
 
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
@@ -112,11 +109,3 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         """Delete one job."""
         await self._jobs.delete(request.job_id, force=request.force, allow_missing=request.allow_missing)
         return job_service_pb2.DeleteJobResponse()
-
-
-def wait_of(asked: timedelta, remaining: float | None) -> timedelta:
-    """Return how long a call may wait: what was asked, but half a second less than its deadline (seconds) leaves."""
-    if remaining is None:
-        return asked
-    left = timedelta(seconds=remaining / _DEADLINE_ROUNDING) - _ANSWERING_TIME
-    return max(timedelta(), min(asked, left))

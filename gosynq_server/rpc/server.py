@@ -25,6 +25,7 @@ from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
 from gosynq_server.rpc.reflection import add_reflection
 from gosynq_server.rpc.watch_stream import Unobserved
+from gosynq_server.rpc.workers import WorkerServicer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
     from gosynq_server.service.watches import Watches
+    from gosynq_server.service.workers import Workers
 
 SERVICES = tuple(f"gosynq.v1.{noun}Service" for noun in ("Job", "Event", "Queue", "Worker", "Schedule", "Admin"))
 _HEALTH = "grpc.health.v1.Health"
@@ -62,6 +64,7 @@ class Services:
     jobs: Jobs
     watches: Watches
     event_pages: EventPages
+    workers: Workers
     info: ServerInfo
 
 
@@ -185,6 +188,10 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
         observer=options.watch_observer,
     )
     event_service_pb2_grpc.add_EventServiceServicer_to_server(events, server)
+    workers = WorkerServicer(
+        services.workers, server_id=services.info.server_id, draining=draining, stream_age=options.stream_age
+    )
+    worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     for add, servicer in _NOT_BUILT:
@@ -193,7 +200,6 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
 
 _NOT_BUILT: tuple[tuple[Callable[[Any, grpc.aio.Server], None], type[Any]], ...] = (
     (queue_service_pb2_grpc.add_QueueServiceServicer_to_server, queue_service_pb2_grpc.QueueServiceServicer),
-    (worker_service_pb2_grpc.add_WorkerServiceServicer_to_server, worker_service_pb2_grpc.WorkerServiceServicer),
     (
         schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server,
         schedule_service_pb2_grpc.ScheduleServiceServicer,

@@ -31,14 +31,5 @@ UNIMPLEMENTED_RPCS = frozenset(
         "/gosynq.v1.ScheduleService/ResumeSchedule",
         "/gosynq.v1.ScheduleService/TriggerSchedule",
         "/gosynq.v1.ScheduleService/UpdateSchedule",
-        "/gosynq.v1.WorkerService/AcknowledgeCancel",
-        "/gosynq.v1.WorkerService/CompleteJob",
-        "/gosynq.v1.WorkerService/ExtendLeases",
-        "/gosynq.v1.WorkerService/FailJob",
-        "/gosynq.v1.WorkerService/LeaseJobs",
-        "/gosynq.v1.WorkerService/ReleaseJob",
-        "/gosynq.v1.WorkerService/ReportProgress",
-        "/gosynq.v1.WorkerService/SnoozeJob",
-        "/gosynq.v1.WorkerService/Work",
     }
 )

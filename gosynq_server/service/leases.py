@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    from gosynq_client.worker.leases import ProgressReport
     from gosynq_client.worker.outcomes import Outcome
-    from gosynq_server.domain.lease_names import LeaseName, Told
+    from gosynq_server.domain.lease_names import LeaseName, Progress, Told
     from gosynq_server.domain.queue import Queue
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.wakeups import Wakeups
@@ -117,13 +116,15 @@ class Leases:
             extended |= await leases.extend(self._database, settings, keys, lease_duration=lease_duration)
         return extended
 
-    async def report_progress(self, reports: Sequence[ProgressReport]) -> None:
-        """Keep the last progress of running jobs; what comes for a lost lease is dropped."""
-        groups: defaultdict[str, list[ProgressReport]] = defaultdict(list)
+    async def report_progress(self, reports: Sequence[Progress]) -> dict[LeaseKey, bool]:
+        """Keep the last progress of running jobs; say of the leases that hold whether a cancel was asked for."""
+        groups: defaultdict[str, dict[LeaseKey, str]] = defaultdict(dict)
         for report in sorted(reports, key=lambda report: key_of(report.lease)):
-            groups[report.lease.queue].append(report)
-        for queue, group in groups.items():
-            await leases.keep_progress(self._database, queue, group, [_progress_text(report) for report in group])
+            groups[report.lease.queue][key_of(report.lease)] = _progress_text(report)
+        held: dict[LeaseKey, bool] = {}
+        for queue, texts in groups.items():
+            held |= await leases.keep_progress(self._database, queue, texts)
+        return held
 
     async def rescue(self, *, limit: int) -> int:
         """Take back up to limit leases that have run out; return how many had."""
@@ -207,7 +208,7 @@ def _lost_ending(lease: ExpiredLease, queue: Queue) -> Ending:
     return Ending(key=lease.key, outcome=outcome, verdict=verdict)
 
 
-def _progress_text(report: ProgressReport) -> str:
+def _progress_text(report: Progress) -> str:
     return orjson.dumps(
         {"current": report.current, "total": report.total, "message": storable(report.message)}
     ).decode()

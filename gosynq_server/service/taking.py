@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gosynq_client.worker.outcomes import Released
 from gosynq_server.domain.errors import GosynqError
-from gosynq_server.domain.lease_names import LeaseRef, RemoteResult
+from gosynq_server.domain.lease_names import RemoteResult, ref_of
 from gosynq_server.service.leases import Exchanged
 from gosynq_server.service.wakeups import Deaf, Signal
 from gosynq_server.store import queues
@@ -147,8 +147,7 @@ class Taker(Deaf):
 
 
 def _given_back(lease: Lease) -> RemoteResult:
-    ref = LeaseRef(job_id=lease.job_id, queue=lease.queue, lease_seq=lease.lease_seq)
-    return RemoteResult(lease=ref, outcome=Released())
+    return RemoteResult(lease=ref_of(lease), outcome=Released())
 
 
 def _together(answers: Sequence[Exchanged]) -> Exchanged:

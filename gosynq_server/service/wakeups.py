@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gosynq_server.domain.job import JobId
 
@@ -40,6 +41,15 @@ class Wakeups:
     def add(self, listener: WakeupListener) -> None:
         """Let a listener hear of everything from now on."""
         self._listeners.append(listener)
+
+    @contextmanager
+    def told(self, listener: WakeupListener) -> Iterator[None]:
+        """Let a listener hear of everything inside the block."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
 
     def signal(self, signal: Signal) -> None:
         """Let a signal be set by every wake-up from now on."""

@@ -13,10 +13,9 @@ from gosynq_server.domain.lease_names import lease_token
 from gosynq_server.store.records import Row, labels_of, retry_policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import timedelta
 
-    from gosynq_client.worker.leases import ProgressReport
     from gosynq_server.domain.queue import Queue
     from gosynq_server.store.database import Executor
 
@@ -226,10 +225,14 @@ async def extend(
     }
 
 
-async def keep_progress(executor: Executor, queue: str, reports: Sequence[ProgressReport], texts: list[str]) -> None:
-    """Keep the last progress of running jobs of one queue, given as JSON objects."""
-    keys = [lease_key(report.lease.job_id, report.lease.lease_seq) for report in reports]
-    await executor.fetch("leases_progress", queue, *_ids_and_sequences(keys), texts)
+async def keep_progress(executor: Executor, queue: str, texts: Mapping[LeaseKey, str]) -> dict[LeaseKey, bool]:
+    """Keep the last progress of running jobs of one queue, given as JSON objects.
+
+    Returns of the leases that hold whether a cancel was asked for.
+    """
+    rows = await executor.fetch("leases_progress", queue, *_ids_and_sequences(texts), list(texts.values()))
+    asked = {str(row["id"]): row["cancel_requested"] for row in rows}
+    return {key: asked[key[0]] for key in texts if key[0] in asked}
 
 
 async def settled_among(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> set[LeaseKey]:

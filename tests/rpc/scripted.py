@@ -85,7 +85,9 @@ def enqueued(job_id: str, *, job: Job | None = None) -> Enqueued:
 def scripted_services(service: ScriptedService) -> Services:
     """Let a scripted service stand for the real ones."""
     stand_in: Any = service
-    return Services(enqueuer=stand_in, jobs=stand_in, watches=stand_in, event_pages=stand_in, info=INFO)
+    return Services(
+        enqueuer=stand_in, jobs=stand_in, watches=stand_in, event_pages=stand_in, workers=stand_in, info=INFO
+    )
 
 
 class Observed:

@@ -1,0 +1,80 @@
+"""A worker: what it takes, and what passes between it and a server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from gosynq_client.worker.leases import Lease, RefusalReason
+    from gosynq_server.domain.job import JobStatus
+    from gosynq_server.domain.lease_names import LeaseRef
+
+LONGEST_HEARTBEAT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A queue that a worker takes from: its share of what is taken, and how many of its jobs at once (None: all)."""
+
+    queue: str
+    weight: int = 1
+    max_in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProfile:
+    """Who a worker is and what it takes; without kinds everything. lease_duration overrides that of the jobs."""
+
+    worker_id: str
+    subscriptions: Sequence[Subscription]
+    kinds: Sequence[str] = ()
+    lease_duration: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseStatus:
+    """What became of a lease; it holds where expires_at says until when, which is valid_for from now."""
+
+    lease: LeaseRef
+    expires_at: datetime | None = None
+    valid_for: timedelta | None = None
+    cancel_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """New leases."""
+
+    leases: Sequence[Lease]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ack:
+    """What became of a result: applied, or refused for a reason; the job's status now, if there is such a job."""
+
+    lease: LeaseRef
+    refused: RefusalReason | None
+    job_status: JobStatus | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """Results that are committed, or refused."""
+
+    acks: Sequence[Ack]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelAsked:
+    """A cancel of a job that the worker holds."""
+
+    lease: LeaseRef
+    reason: str
+
+
+Delivery: TypeAlias = Granted | Acknowledged | CancelAsked
+"""What a session has to tell its worker by itself."""

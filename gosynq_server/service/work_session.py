@@ -1,0 +1,196 @@
+"""One worker's session: jobs handed out as long as there is room, and results settled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gosynq_server.domain.errors import GosynqError
+from gosynq_server.domain.lease_names import ref_of
+from gosynq_server.domain.worker import LONGEST_HEARTBEAT_SECONDS, Ack, Acknowledged, CancelAsked, Granted, LeaseStatus
+from gosynq_server.service.held_leases import HeldLeases
+from gosynq_server.service.leases import Taking, key_of
+from gosynq_server.service.taking import Demand, Taker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gosynq_client.worker.leases import Lease
+    from gosynq_server.domain.job import JobId
+    from gosynq_server.domain.lease_names import LeaseRef, RemoteProgress, RemoteResult
+    from gosynq_server.domain.worker import Delivery, WorkerProfile
+    from gosynq_server.service.leases import Exchanged, Leases
+    from gosynq_server.store.database import Database
+    from gosynq_server.store.leases import Extended
+
+_log = logging.getLogger(__name__)
+
+_RESULTS_AT_ONCE = 500
+_LOOK_EVERY_SECONDS = 1.0
+_AFTER_FAILURE_SECONDS = 0.5
+_DELIVERIES = 16
+_GROUP_BYTES = 1024 * 1024
+_LEASE_BYTES = 512
+_ATTEMPTS_END = timedelta(seconds=15)
+"""How long a lease lasts at most beyond the end of its attempt's time, in which the worker is to stop it."""
+
+
+class WorkSession:
+    """Takes jobs for a worker and settles what it made of them, in one loop; what it has to tell is in deliveries.
+
+    Never more leases are open than limit says: a lease is open until its result is acknowledged, or it has run out.
+    """
+
+    def __init__(self, database: Database, leases: Leases, profile: WorkerProfile) -> None:
+        self.profile = profile
+        self.deliveries: asyncio.Queue[Delivery] = asyncio.Queue(_DELIVERIES)
+        self.replaced = asyncio.Event()
+        self._leases = leases
+        self._held = HeldLeases()
+        self._limit = 0
+        self._results: list[RemoteResult] = []
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._cancels: list[CancelAsked] = []
+        self._limits = {subscription.queue: subscription.max_in_flight for subscription in profile.subscriptions}
+        self.taker = Taker(
+            database,
+            leases,
+            Taking(worker_id=profile.worker_id, kinds=profile.kinds or None, lease_duration=profile.lease_duration),
+            Demand(weights={told.queue: told.weight for told in profile.subscriptions}, room=self._room_in),
+            on_cancel=self._cancel_asked,
+        )
+
+    def limit(self, max_in_flight: int) -> None:
+        """Let at most so many leases be open; those that are go on."""
+        self._limit = max_in_flight
+        self.taker.woken.set()
+
+    def offer(self, results: Sequence[RemoteResult]) -> None:
+        """Settle results soon; each is acknowledged."""
+        for result in results:
+            self._held.drop(key_of(result.lease))
+        self._results += results
+        self._settled.clear()
+        self.taker.woken.set()
+
+    async def settle(self) -> None:
+        """Wait until everything that was offered is acknowledged."""
+        await self._settled.wait()
+
+    async def beat(self, held: Sequence[LeaseRef]) -> list[LeaseStatus]:
+        """Extend leases; those that hold count as open from now on, wherever they were granted."""
+        extended = await self._leases.extend(held, lease_duration=self.profile.lease_duration)
+        for lease in held:
+            found = extended.get(key_of(lease))
+            if found is None:
+                self._held.drop(key_of(lease))
+            else:
+                self._held.hold(lease, found.valid_for)
+        return [status_of(lease, extended.get(key_of(lease))) for lease in held]
+
+    async def report(self, progress: Sequence[RemoteProgress]) -> None:
+        """Keep the progress of jobs."""
+        await self._leases.report_progress(progress)
+
+    async def run(self) -> None:
+        """Hand out and settle, until cancelled."""
+        await self._look()
+        while True:
+            await self._tell_of_cancels()
+            results, self._results = self._results[:_RESULTS_AT_ONCE], self._results[_RESULTS_AT_ONCE:]
+            wanted = self._room()
+            if results or (wanted and self.taker.is_promising):
+                await self._exchange(results, wanted)
+            elif not await self.taker.woken.wait(_LOOK_EVERY_SECONDS) and wanted:
+                await self._look()
+
+    async def _exchange(self, results: list[RemoteResult], wanted: int) -> None:
+        try:
+            exchanged = await self.taker.exchange(results, wanted)
+        except GosynqError as error:
+            self._results = results + self._results
+            _log.warning("a session was held up", extra={"worker_id": self.profile.worker_id, "error": str(error)})
+            await asyncio.sleep(_AFTER_FAILURE_SECONDS)
+            return
+        # What has ended is acknowledged first: the leases that take its place come after it.
+        if results:
+            await self.deliveries.put(Acknowledged(acks=[_ack(result.lease, exchanged) for result in results]))
+        if not self._results:
+            self._settled.set()
+        for lease in exchanged.leases:
+            self._held.hold(lease, valid_for(lease))
+        if exchanged.leases:
+            await self.deliveries.put(Granted(leases=exchanged.leases))
+
+    async def _look(self) -> None:
+        try:
+            await self.taker.look()
+        except GosynqError as error:
+            _log.warning("a session was held up", extra={"worker_id": self.profile.worker_id, "error": str(error)})
+
+    async def _tell_of_cancels(self) -> None:
+        cancels, self._cancels = self._cancels, []
+        for cancel in cancels:
+            await self.deliveries.put(cancel)
+
+    def _cancel_asked(self, job: JobId, reason: str) -> None:
+        lease = self._held.of_job(job)
+        if lease is not None:
+            self._cancels.append(CancelAsked(lease=ref_of(lease), reason=reason))
+            self.taker.woken.set()
+
+    def _room(self) -> int:
+        """Return how many leases may follow an exchange that settles all but the results that are left."""
+        self._held.drop_lapsed()
+        return max(self._limit - len(self._held) - len(self._results), 0)
+
+    def _room_in(self, queue: str) -> int | None:
+        limit = self._limits.get(queue)
+        return None if limit is None else max(limit - self._held.of_queue(queue), 0)
+
+
+def valid_for(lease: Lease) -> timedelta:
+    """Return how long a lease lasts from its beginning unless it is extended."""
+    if lease.attempt_timeout is None:
+        return lease.lease_duration
+    return min(lease.lease_duration, lease.attempt_timeout + _ATTEMPTS_END)
+
+
+def fitting(leases: Sequence[Lease]) -> Iterator[list[Lease]]:
+    """Give leases in groups, none of them with more bytes than a client takes at once."""
+    group: list[Lease] = []
+    size = 0
+    for lease in leases:
+        weight = _LEASE_BYTES + len(lease.payload)
+        if group and size + weight > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(lease)
+        size += weight
+    if group:
+        yield group
+
+
+def heartbeat_interval(leases: Sequence[timedelta]) -> timedelta:
+    """Return how often leases of these durations are to be extended: three times in the shortest."""
+    return min(min(leases) / 3, timedelta(seconds=LONGEST_HEARTBEAT_SECONDS))
+
+
+def status_of(lease: LeaseRef, extended: Extended | None) -> LeaseStatus:
+    """Return what became of a lease that was to be extended."""
+    if extended is None:
+        return LeaseStatus(lease=lease)
+    return LeaseStatus(
+        lease=lease,
+        expires_at=extended.expires_at,
+        valid_for=extended.valid_for,
+        cancel_requested=extended.cancel_requested,
+    )
+
+
+def _ack(lease: LeaseRef, exchanged: Exchanged) -> Ack:
+    key = key_of(lease)
+    return Ack(lease=lease, refused=exchanged.refused.get(key), job_status=exchanged.statuses.get(key))

@@ -1,0 +1,127 @@
+"""Workers that come over the wire: their sessions, and single calls for those that have none."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gosynq_client.worker.leases import RefusalReason
+from gosynq_client.worker.outcomes import Released
+from gosynq_server.domain.errors import LeaseLost
+from gosynq_server.domain.job import JobId, JobStatus
+from gosynq_server.domain.lease_names import RemoteResult, ref_of
+from gosynq_server.domain.worker import LeaseStatus
+from gosynq_server.service.leases import Taking, key_of
+from gosynq_server.service.taking import Demand, Taker
+from gosynq_server.service.work_session import WorkSession, fitting, heartbeat_interval, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+
+    from gosynq_client.worker.leases import Lease
+    from gosynq_server.domain.lease_names import LeaseName, LeaseRef, RemoteProgress
+    from gosynq_server.domain.worker import WorkerProfile
+    from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.leases import Leases
+    from gosynq_server.service.queues import Queues
+    from gosynq_server.service.wakeups import Wakeups
+    from gosynq_server.store.database import Database
+
+_LOOK_EVERY_SECONDS = 1.0
+_NOBODY = Taking(worker_id="")
+
+
+class Workers:
+    """Serves workers. A lease is bound to its name alone: any call on any server ends it or extends it."""
+
+    def __init__(self, database: Database, queues: Queues, leases: Leases, jobs: Jobs, here: Wakeups) -> None:
+        self._database = database
+        self._queues = queues
+        self._leases = leases
+        self._jobs = jobs
+        self._here = here
+        self._sessions: dict[str, WorkSession] = {}
+
+    @contextmanager
+    def session(self, profile: WorkerProfile) -> Iterator[WorkSession]:
+        """Open a session for the block; one of the same worker that is open here is told that it is replaced."""
+        session = WorkSession(self._database, self._leases, profile)
+        if (before := self._sessions.get(profile.worker_id)) is not None:
+            before.replaced.set()
+        self._sessions[profile.worker_id] = session
+        try:
+            with self._here.told(session.taker):
+                yield session
+        finally:
+            if self._sessions.get(profile.worker_id) is session:
+                del self._sessions[profile.worker_id]
+
+    async def heartbeat_interval(self, profile: WorkerProfile) -> timedelta:
+        """Return how often a worker is to extend what it gets from its queues; jobs may have shorter leases."""
+        if profile.lease_duration is not None:
+            return heartbeat_interval([profile.lease_duration])
+        settings = [await self._queues.get(subscription.queue) for subscription in profile.subscriptions]
+        return heartbeat_interval([queue.defaults.lease_duration for queue in settings])
+
+    async def lease(self, profile: WorkerProfile, wanted: int, *, wait: timedelta) -> Sequence[Lease]:
+        """Lease up to wanted due jobs, as many as fit into one answer, waiting for the first if there is none."""
+        taker = self._taker(profile)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait.total_seconds()
+        with self._here.told(taker):
+            while True:
+                await taker.look()
+                leases = (await taker.exchange([], wanted)).leases if taker.is_promising else ()
+                left = end - loop.time()
+                if leases or left <= 0:
+                    return await self._as_fits(leases)
+                await taker.woken.wait(min(left, _LOOK_EVERY_SECONDS))
+
+    async def _as_fits(self, leases: Sequence[Lease]) -> Sequence[Lease]:
+        """Return the first leases that fit together, and give the others back."""
+        groups = list(fitting(leases))
+        for lease in (lease for group in groups[1:] for lease in group):
+            await self._leases.exchange(lease.queue, [_given_back(lease)], _NOBODY, wanted=0)
+        return groups[0] if groups else ()
+
+    async def end(self, result: RemoteResult) -> JobStatus:
+        """End a lease by a result; return the job's status now. Raises LeaseLost; a repeat is none."""
+        key = key_of(result.lease)
+        exchanged = await self._leases.exchange(result.lease.queue, [result], _NOBODY, wanted=0)
+        if key in exchanged.statuses:
+            return exchanged.statuses[key]
+        status = await self._status_of(result.lease)
+        if exchanged.refused.get(key) is RefusalReason.ALREADY_APPLIED and status is not None:
+            return status
+        raise LeaseLost(job_id=result.lease.job_id, status=status or "gone")
+
+    async def extend(self, held: Sequence[LeaseRef], *, by: timedelta | None) -> list[LeaseStatus]:
+        """Extend leases from now, by their own duration or another; by none at all gives them back."""
+        if by is not None and not by:
+            for lease in held:
+                await self._leases.exchange(lease.queue, [_given_back(lease)], _NOBODY, wanted=0)
+            return [LeaseStatus(lease=lease) for lease in held]
+        extended = await self._leases.extend(held, lease_duration=by)
+        return [status_of(lease, extended.get(key_of(lease))) for lease in held]
+
+    async def report(self, progress: RemoteProgress) -> bool:
+        """Keep the progress of a job; say whether a cancel was asked for. Raises LeaseLost."""
+        held = await self._leases.report_progress([progress])
+        if key_of(progress.lease) not in held:
+            raise LeaseLost(job_id=progress.lease.job_id, status=await self._status_of(progress.lease) or "gone")
+        return held[key_of(progress.lease)]
+
+    async def _status_of(self, lease: LeaseRef) -> JobStatus | None:
+        job = (await self._jobs.find([JobId(lease.job_id)], with_content=False)).get(JobId(lease.job_id))
+        return None if job is None else job.status
+
+    def _taker(self, profile: WorkerProfile) -> Taker:
+        taking = Taking(worker_id=profile.worker_id, kinds=profile.kinds or None, lease_duration=profile.lease_duration)
+        weights = {subscription.queue: subscription.weight for subscription in profile.subscriptions}
+        return Taker(self._database, self._leases, taking, Demand(weights=weights))
+
+
+def _given_back(lease: LeaseName) -> RemoteResult:
+    return RemoteResult(lease=ref_of(lease), outcome=Released())
