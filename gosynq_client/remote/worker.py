@@ -1,0 +1,91 @@
+"""A worker of its own: the runtime, its leases over the Work stream, and their common end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gosynq.v1.worker_service_pb2_grpc import WorkerServiceStub
+from gosynq_client.channel import open_channel
+from gosynq_client.remote.source import StreamLeaseSource
+from gosynq_client.remote.subscriptions import Profile, RemoteOptions, new_worker_id
+from gosynq_client.worker.runtime import WorkerRuntime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gosynq_client.remote.subscriptions import QueueSubscription
+    from gosynq_client.worker.handlers import Handlers
+    from gosynq_client.worker.observing import AttemptEnded
+
+
+class RemoteWorker:
+    """Runs handlers on jobs of a server's queues.
+
+        worker = RemoteWorker("localhost:50051", handlers, [QueueSubscription(queue="default")])
+        await worker.run()
+
+    It stays through restarts of servers: what runs goes on, and what it came to is told when there is one again.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        handlers: Handlers,
+        queues: Sequence[QueueSubscription],
+        options: RemoteOptions | None = None,
+        observe: Callable[[AttemptEnded], None] | None = None,
+    ) -> None:
+        """Work for target, in gRPC's name syntax; observe is told as by a WorkerRuntime."""
+        options = options or RemoteOptions()
+        self.worker_id = options.worker_id or new_worker_id()
+        self._target = target
+        self._handlers = handlers
+        self._queues = queues
+        self._options = options
+        self._observe = observe
+        self._stopping = asyncio.Event()
+        self._runtime: WorkerRuntime | None = None
+        self._source: StreamLeaseSource | None = None
+
+    @property
+    def active(self) -> int:
+        """Handlers at work."""
+        return 0 if self._runtime is None else self._runtime.active
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a server that answers."""
+        return self._source is not None and self._source.is_connected
+
+    async def run(self) -> None:
+        """Work until stopped; once only. Raises grpc.aio.AioRpcError in a group where a server refuses this worker."""
+        async with open_channel(self._target, self._options.client, retries=False) as channel:
+            source = self._source = StreamLeaseSource(
+                WorkerServiceStub(channel),
+                self._profile(),
+                on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
+                on_stop=self.stop,
+            )
+            runtime = self._runtime = WorkerRuntime(source, self._handlers, self._options.runtime, self._observe)
+            if self._stopping.is_set():
+                runtime.stop()
+            async with asyncio.TaskGroup() as tasks:
+                connecting = tasks.create_task(source.run())
+                await runtime.run()
+                await source.leave()
+                connecting.cancel()
+
+    def _profile(self) -> Profile:
+        return Profile(
+            worker_id=self.worker_id,
+            queues=self._queues,
+            kinds=sorted(self._handlers.kinds),
+            build=self._options.build,
+        )
+
+    def stop(self) -> None:
+        """Ask `run` to come to its end: what runs has its grace, everything is settled. Early or twice is harmless."""
+        self._stopping.set()
+        if self._runtime is not None:
+            self._runtime.stop()
