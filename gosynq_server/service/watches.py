@@ -105,12 +105,12 @@ class Watches:
                     await self._tail.wait(watch.position, pace.left())
                 watch.position = stretch.end
             else:
-                # Nothing in between is wanted.
-                watch.position = max(watch.position, self._tail.end)
+                watch.pass_by(self._tail.end)
                 for delivery in () if progress is None else _reports(progress.take(watch.position), watch):
                     yield delivery
                 await watch.interest.wait(pace.left())
             if not pace.left():
+                watch.pass_by(self._tail.end)
                 yield Delivery(position=watch.position)
                 pace.sent()
 
@@ -141,6 +141,11 @@ class _Watch:
     def is_behind(self) -> bool:
         """Whether there may be something wanted where it goes on."""
         return self.position < self.interest.until
+
+    def pass_by(self, end: Position) -> None:
+        """Go on behind what has come by, where nothing of it is wanted."""
+        if not self.is_behind and not self.interest.is_lost:
+            self.position = max(self.position, end)
 
 
 class Endings:
