@@ -340,33 +340,58 @@ async def test_a_reading_of_nothing_wanted_goes_through_any_number_of_ticks(
     assert await _read_all(database, begin) == [str(number) for number in range(300)]
 
 
-async def _age(sql: Connection, position: Position, days: int) -> None:
-    """Pass the time of all ticks up to a position."""
-    await sql.execute(
-        "UPDATE gosynq.ticks SET made_at = made_at - make_interval(days => $2) WHERE id <= $1", position.tick, days
-    )
-
-
 async def _database_time(sql: Connection) -> datetime:
     now: datetime = await sql.fetchval("SELECT clock_timestamp()")
     return now
 
 
-async def test_old_ticks_are_pruned_in_order_and_the_last_one_stays(database: Database, sql: Connection) -> None:
+async def _five_ticks_of_which_are_old(database: Database, sql: Connection, old: int) -> list[Position]:
+    """Make five ticks behind an event each, some of them and the very first made long ago."""
     ends = []
     for number in range(5):
         await _tell(sql, str(number))
         ends.append(await _tick(database))
-    await _age(sql, ends[2], 8)
-    before = await _database_time(sql) - timedelta(days=7)
+    await sql.execute(
+        "UPDATE gosynq.ticks SET made_at = made_at - interval '8 days' WHERE id <= $1", ends[old - 1].tick
+    )
+    return ends
 
-    assert await events.prune_ticks(database, before=before, limit=2) == 2
+
+async def _prune(database: Database, sql: Connection, *, limit: int = 10, late: timedelta = AT_ONCE) -> int:
+    before = (await _database_time(sql)).date() - timedelta(days=6)
+    return await events.prune_ticks(database, before=before, late=late, limit=limit)
+
+
+async def test_old_ticks_are_pruned_in_order_up_to_the_last_of_them(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 3)
+
+    assert await _prune(database, sql, limit=2) == 2
     assert (await events.oldest(database)).tick == ends[0].tick + 1
-    assert await events.prune_ticks(database, before=before, limit=10) == 2
-    assert await events.oldest(database) == ends[3]
+    assert await _prune(database, sql) == 1
+    assert await _prune(database, sql) == 0
+    assert (await events.oldest(database)).tick == ends[2].tick
+    assert await _read_all(database, await events.oldest(database)) == ["3", "4"]
 
-    assert await events.prune_ticks(database, before=before + timedelta(days=9), limit=10) == 1
-    assert await events.oldest(database) == ends[4]
+
+async def test_the_last_tick_of_all_stays_however_old(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 5)
+
+    await _prune(database, sql)
+
+    assert (await events.oldest(database)).tick == ends[4].tick
+    await _tell(sql, "later")
+    await _tick(database)
+    assert await _prune(database, sql) == 0
+    assert await _read_all(database, await events.oldest(database)) == ["later"]
+
+
+async def test_an_old_tick_goes_where_events_behind_it_go(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 3)
+    await sql.execute("UPDATE gosynq.events SET day = day - 8 WHERE kinds = ARRAY['3']")
+
+    await _prune(database, sql)
+
+    assert (await events.oldest(database)).tick == ends[3].tick
 
 
 async def test_ticks_are_made_one_after_the_other_where_the_clock_was_set_back_too(
