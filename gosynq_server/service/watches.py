@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gosynq_server.service.progress_feed import ProgressFeed, ProgressReader
     from gosynq_server.store.events import Stretch
 
+MOST_WITH_CONTENT = 100
+"""Bounds what is read and held at once for one caller: each job may have megabytes."""
+
 
 class Watches:
     """Gives watchers what they ask for, each at its own pace."""
@@ -96,7 +99,7 @@ class Watches:
             await self._find_again(watch)
             if watch.is_behind:
                 stretch = await self._log.read(watch.position, watch.to_read)
-                for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
+                for delivery in deliveries(stretch, watch.position, query.wanted, batch=watch.batch):
                     yield await self._filled(delivery, query)
                     pace.sent()
                 if endings is not None:
@@ -134,6 +137,7 @@ class _Watch:
         self.query = query
         # What ends the jobs must come by, wanted or not.
         self.to_read = EventFilter(job_ids=query.wanted.job_ids) if query.stop_when_terminal else query.wanted
+        self.batch = min(query.batch, MOST_WITH_CONTENT) if query.with_content else query.batch
         self.position = position
         self.interest = interest
 
