@@ -247,18 +247,26 @@ async def test_no_tick_is_made_where_nothing_happened_or_the_last_one_is_young(
     assert not (await events.make_tick(database, min_age=timedelta(minutes=1))).is_young
 
 
+@asynccontextmanager
+async def _overtaken_tick(
+    database: Database, url: str, sql: Connection, *names: str
+) -> AsyncIterator[asyncio.Task[Position]]:
+    """Begin a tick that waits for a rival's, which does not see these events; it commits at the end of the block."""
+    async with _writers(url, 1) as (rival,), asyncio.TaskGroup() as tasks, rival.transaction():
+        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
+        if names:
+            await _tell(sql, *names)
+        ticking = tasks.create_task(_tick(database))
+        await until_blocked_by(sql, rival.get_server_pid())
+        yield ticking
+
+
 async def test_a_forced_tick_that_a_rival_overtakes_sees_what_was_committed_before_it_nevertheless(
     database: Database, database_url: str, sql: Connection
 ) -> None:
     await _tell(sql, "a")
-    async with _writers(database_url, 1) as (rival,), asyncio.TaskGroup() as tasks:
-        transaction = rival.transaction()
-        await transaction.start()
-        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
-        await _tell(sql, "b")
-        ticking = tasks.create_task(_tick(database))
-        await until_blocked_by(sql, rival.get_server_pid())
-        await transaction.commit()
+    async with _overtaken_tick(database, database_url, sql, "b") as ticking:
+        pass
 
     assert await _read_all(database, ticking.result()) == []
     assert await _read_all(database, await events.oldest(database)) == ["a", "b"]
@@ -268,15 +276,9 @@ async def test_a_reading_from_a_moment_misses_nothing_of_a_tick_that_was_long_in
     database: Database, database_url: str, sql: Connection
 ) -> None:
     await _tell(sql, "a")
-    async with _writers(database_url, 1) as (rival,), asyncio.TaskGroup() as tasks:
-        transaction = rival.transaction()
-        await transaction.start()
-        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
-        ticking = tasks.create_task(_tick(database))
-        await until_blocked_by(sql, rival.get_server_pid())
-        moment = await sql.fetchval("SELECT clock_timestamp()")
+    async with _overtaken_tick(database, database_url, sql) as ticking:
+        moment = await _database_time(sql)
         await _tell(sql, "b")
-        await transaction.commit()
     assert await _read_all(database, ticking.result()) == []
 
     assert "b" in await _read_all(database, await events.begin_of(database, moment))
