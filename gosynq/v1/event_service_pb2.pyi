@@ -266,7 +266,9 @@ class ListEventsResponse(_message.Message):
     page_size, or none, and still be followed by another.
     """
     cursor: _builtins.str
-    """For WatchEventsRequest.cursor: goes on right after this page."""
+    """For WatchEventsRequest.cursor: goes on right after this page. Where end_at
+    was set, events that it left out may be before the cursor.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.JobEvent]:
         """The page."""

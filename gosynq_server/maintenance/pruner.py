@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.job import JobId
@@ -48,8 +48,7 @@ class Pruner:
 
     async def _prune_events(self, *, before: date) -> None:
         # First, and so that none is left behind which there were events that go now: a reader could miss them.
-        kept_from = datetime.combine(before, time(), UTC) + _COMMITTED_LATE
-        while await events.prune_ticks(self._database, before=kept_from, limit=_BATCH) == _BATCH:
+        while await events.prune_ticks(self._database, before=before, late=_COMMITTED_LATE, limit=_BATCH) == _BATCH:
             pass
         await self._drop(Partitioned.EVENTS, before=before)
         await partitions.prune_events_without_day(self._database, before=before)

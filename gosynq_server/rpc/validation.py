@@ -48,7 +48,7 @@ def lenient(deserialize: Callable[[bytes], Message]) -> Callable[[bytes], Messag
 
 
 def _violation(found: Any) -> FieldViolation:
-    path = ".".join(_step(element) for element in found.field.elements) if found.field else ""
+    path = ".".join(_step(element) for element in found.field.elements) if found.field else "request"
     return FieldViolation(field=path, description=found.message, reason=found.rule_id)
 
 

@@ -11,7 +11,7 @@ from gosynq_server.domain.errors import PageTokenInvalid
 from gosynq_server.domain.event import Match
 from gosynq_server.domain.paging import decode_position_token, encode_position_token, events_digest
 from gosynq_server.domain.watching import EventPage
-from gosynq_server.service.watches import contents_of, deliveries
+from gosynq_server.service.watches import MOST_WITH_CONTENT, contents_of, deliveries
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -76,7 +76,7 @@ class EventPages:
 
     async def _fill(self, position: Position, last: Position, query: EventQuery) -> tuple[list[Match], Position]:
         matches: list[Match] = []
-        room = query.page_size
+        room = min(query.page_size, MOST_WITH_CONTENT) if query.with_content else query.page_size
         give_up = time.monotonic() + _PAGE_SECONDS
         while room and position < last and time.monotonic() < give_up:
             stretch = await self._log.read(position, query.wanted)

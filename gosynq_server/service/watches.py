@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from gosynq_server.service.progress_feed import ProgressFeed, ProgressReader
     from gosynq_server.store.events import Stretch
 
+MOST_WITH_CONTENT = 100
+"""Bounds what is read and held at once for one caller: each job may have megabytes."""
+
 
 class Watches:
     """Gives watchers what they ask for, each at its own pace."""
@@ -96,7 +99,7 @@ class Watches:
             await self._find_again(watch)
             if watch.is_behind:
                 stretch = await self._log.read(watch.position, watch.to_read)
-                for delivery in deliveries(stretch, watch.position, query.wanted, batch=query.batch):
+                for delivery in deliveries(stretch, watch.position, query.wanted, batch=watch.batch):
                     yield await self._filled(delivery, query)
                     pace.sent()
                 if endings is not None:
@@ -105,12 +108,12 @@ class Watches:
                     await self._tail.wait(watch.position, pace.left())
                 watch.position = stretch.end
             else:
-                # Nothing in between is wanted.
-                watch.position = max(watch.position, self._tail.end)
+                watch.pass_by(self._tail.end)
                 for delivery in () if progress is None else _reports(progress.take(watch.position), watch):
                     yield delivery
                 await watch.interest.wait(pace.left())
             if not pace.left():
+                watch.pass_by(self._tail.end)
                 yield Delivery(position=watch.position)
                 pace.sent()
 
@@ -134,6 +137,7 @@ class _Watch:
         self.query = query
         # What ends the jobs must come by, wanted or not.
         self.to_read = EventFilter(job_ids=query.wanted.job_ids) if query.stop_when_terminal else query.wanted
+        self.batch = min(query.batch, MOST_WITH_CONTENT) if query.with_content else query.batch
         self.position = position
         self.interest = interest
 
@@ -141,6 +145,11 @@ class _Watch:
     def is_behind(self) -> bool:
         """Whether there may be something wanted where it goes on."""
         return self.position < self.interest.until
+
+    def pass_by(self, end: Position) -> None:
+        """Go on behind what has come by, where nothing of it is wanted."""
+        if not self.is_behind and not self.interest.is_lost:
+            self.position = max(self.position, end)
 
 
 class Endings:

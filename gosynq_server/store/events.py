@@ -15,6 +15,7 @@ from gosynq_server.domain.lifecycle import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from asyncpg import Record
 
@@ -94,9 +95,12 @@ async def progress(executor: Executor, *, within: timedelta, limit: int) -> list
     return [_progress_row(row) for row in reversed(rows)]
 
 
-async def prune_ticks(executor: Executor, *, before: datetime, limit: int) -> int:
-    """Delete up to limit ticks that were made before a moment; return how many. The last of all stays."""
-    return len(await executor.fetch("ticks_prune", before, limit))
+async def prune_ticks(executor: Executor, *, before: date, late: timedelta, limit: int) -> int:
+    """Delete up to limit ticks that lead to events of days before one only; return how many. The last of all stays.
+
+    late is how long after it happened an event may be committed, and get its tick, at most.
+    """
+    return len(await executor.fetch("ticks_prune", before, late, limit))
 
 
 async def _read_rows(

@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gosynq.v1 import job_pb2
+from gosynq.v1 import event_pb2, event_service_pb2_grpc, job_pb2
+from gosynq.v1.event_service_pb2 import ListEventsRequest, WatchEventsRequest
 from gosynq.v1.job_service_pb2 import (
     BatchEnqueueJobsRequest,
     CancelJobRequest,
@@ -169,6 +170,78 @@ async def test_a_bad_request_is_refused_by_its_field(
     stub: JobServiceAsyncStub, service: ScriptedService, method: str, request_: Any, field: str
 ) -> None:
     refusal = await refusal_of(getattr(stub, method)(request_))
+
+    assert (refusal.code, refusal.reason, refusal.fields) == ("INVALID_ARGUMENT", "VALIDATION_FAILED", (field,))
+    assert service.calls == []
+
+
+CREATED = event_pb2.EVENT_TYPE_CREATED
+BAD_CONDITIONS: list[tuple[dict[str, Any], str]] = [
+    ({"queues": ["q", "a b"]}, "queues[1]"),
+    ({"queues": [""]}, "queues[0]"),
+    ({"queues": ["\0"]}, "queues[0]"),
+    ({"queues": ["q\n"]}, "queues[0]"),
+    ({"queues": ["q" * 129]}, "queues[0]"),
+    ({"queues": ["q"] * 65}, "queues"),
+    ({"types": [CREATED, UNKNOWN]}, "types[1]"),
+    ({"types": [-UNKNOWN]}, "types[0]"),
+    ({"types": [event_pb2.EVENT_TYPE_UNSPECIFIED]}, "types[0]"),
+    ({"types": [CREATED] * 33}, "types"),
+    *(({"job_ids": [ID, job_id]}, "job_ids[1]") for job_id in ("", "1", ID[:-1], ID + "\0", ID.replace("-", ""))),
+    ({"job_ids": [ID] * 1001}, "job_ids"),
+    ({"kinds": ["\0"]}, "kinds[0]"),
+    ({"kinds": ["k", ""]}, "kinds[1]"),
+    ({"kinds": ["k"] * 65}, "kinds"),
+    *(({"labels": [label]}, "labels[0]") for label in ("", "a", "=b", "A=b", "a =b", "a=\n", "a\n=b", "a=b\n")),
+    ({"labels": ["a=b", "a=\0"]}, "labels[1]"),
+    ({"labels": ["a=" + "x" * 256]}, "labels[0]"),
+    ({"labels": ["a=b"] * 17}, "labels"),
+    ({"priorities": [job_pb2.JOB_PRIORITY_UNSPECIFIED]}, "priorities[0]"),
+    ({"priorities": [job_pb2.JOB_PRIORITY_LOW, UNKNOWN]}, "priorities[1]"),
+    ({"priorities": [job_pb2.JOB_PRIORITY_LOW] * 9}, "priorities"),
+    ({"start_at": Timestamp(seconds=2**62)}, "start_at"),
+    ({"start_at": Timestamp(nanos=-5)}, "start_at"),
+    ({"start_at": Timestamp(nanos=2_000_000_000)}, "start_at"),
+]
+BAD_LISTS: list[tuple[dict[str, Any], str]] = [
+    ({"end_at": Timestamp(seconds=-(2**62))}, "end_at"),
+    ({"page_size": -1}, "page_size"),
+    ({"page_size": -(2**31)}, "page_size"),
+    ({"page_token": "\0"}, "page_token"),
+    ({"page_token": "x" * 1025}, "page_token"),
+]
+BAD_WATCHES: list[tuple[dict[str, Any], str]] = [
+    ({"cursor": ""}, "cursor"),
+    ({"cursor": "\0"}, "cursor"),
+    ({"cursor": "x" * 257}, "cursor"),
+    ({"heartbeat_interval": Duration()}, "heartbeat_interval"),
+    ({"heartbeat_interval": Duration(nanos=999_999_999)}, "heartbeat_interval"),
+    ({"heartbeat_interval": Duration(seconds=300, nanos=1)}, "heartbeat_interval"),
+    ({"heartbeat_interval": Duration(seconds=2, nanos=-1)}, "heartbeat_interval"),
+    ({"heartbeat_interval": Duration(seconds=-1)}, "heartbeat_interval"),
+    ({"max_batch_size": -1}, "max_batch_size"),
+    ({"max_batch_size": 1001}, "max_batch_size"),
+    ({"stop_when_terminal": True}, "request"),
+    ({"snapshot": True, "from_oldest": True}, "request"),
+    ({"snapshot": True, "cursor": "c"}, "request"),
+    ({"snapshot": True, "start_at": Timestamp()}, "request"),
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        *((WatchEventsRequest(**fields), field) for fields, field in BAD_CONDITIONS + BAD_WATCHES),
+        *((ListEventsRequest(**fields), field) for fields, field in BAD_CONDITIONS + BAD_LISTS),
+    ],
+)
+async def test_a_bad_question_about_events_is_refused_by_its_field(
+    channel: Any, service: ScriptedService, request_: Any, field: str
+) -> None:
+    stub: Any = event_service_pb2_grpc.EventServiceStub(channel)
+    is_watch = isinstance(request_, WatchEventsRequest)
+
+    refusal = await refusal_of(stub.WatchEvents(request_).read() if is_watch else stub.ListEvents(request_))
 
     assert (refusal.code, refusal.reason, refusal.fields) == ("INVALID_ARGUMENT", "VALIDATION_FAILED", (field,))
     assert service.calls == []

@@ -246,6 +246,19 @@ async def test_a_page_of_objects_that_grow_on_the_wire_is_one_that_a_client_take
     assert max(page_message(page, with_content=True).ByteSize() for page in read) < 3 * MEBIBYTE
 
 
+async def test_no_more_jobs_are_read_with_their_contents_than_can_be_held_at_once(house: House) -> None:
+    await add_many(house, 250)
+    whole = await all_told(house)
+
+    read = await pages(house, page_size=1000, with_content=True)
+    async with watching(house, from_oldest=True, batch=1000, with_content=True) as watcher:
+        deliveries = await watcher.deliveries_until(250)
+
+    assert listed(read) == whole
+    assert [len(page.contents) for page in read] == [100, 100, 50]
+    assert [len(delivery.contents) for delivery in deliveries if delivery.matches] == [100, 100, 50]
+
+
 async def test_a_page_of_long_stories_of_failures_is_one_that_a_client_takes(house: House) -> None:
     await add_many(house, 1000)
     await house.sql.execute(

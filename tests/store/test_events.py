@@ -247,18 +247,26 @@ async def test_no_tick_is_made_where_nothing_happened_or_the_last_one_is_young(
     assert not (await events.make_tick(database, min_age=timedelta(minutes=1))).is_young
 
 
+@asynccontextmanager
+async def _overtaken_tick(
+    database: Database, url: str, sql: Connection, *names: str
+) -> AsyncIterator[asyncio.Task[Position]]:
+    """Begin a tick that waits for a rival's, which does not see these events; it commits at the end of the block."""
+    async with _writers(url, 1) as (rival,), asyncio.TaskGroup() as tasks, rival.transaction():
+        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
+        if names:
+            await _tell(sql, *names)
+        ticking = tasks.create_task(_tick(database))
+        await until_blocked_by(sql, rival.get_server_pid())
+        yield ticking
+
+
 async def test_a_forced_tick_that_a_rival_overtakes_sees_what_was_committed_before_it_nevertheless(
     database: Database, database_url: str, sql: Connection
 ) -> None:
     await _tell(sql, "a")
-    async with _writers(database_url, 1) as (rival,), asyncio.TaskGroup() as tasks:
-        transaction = rival.transaction()
-        await transaction.start()
-        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
-        await _tell(sql, "b")
-        ticking = tasks.create_task(_tick(database))
-        await until_blocked_by(sql, rival.get_server_pid())
-        await transaction.commit()
+    async with _overtaken_tick(database, database_url, sql, "b") as ticking:
+        pass
 
     assert await _read_all(database, ticking.result()) == []
     assert await _read_all(database, await events.oldest(database)) == ["a", "b"]
@@ -268,15 +276,9 @@ async def test_a_reading_from_a_moment_misses_nothing_of_a_tick_that_was_long_in
     database: Database, database_url: str, sql: Connection
 ) -> None:
     await _tell(sql, "a")
-    async with _writers(database_url, 1) as (rival,), asyncio.TaskGroup() as tasks:
-        transaction = rival.transaction()
-        await transaction.start()
-        await rival.fetch("SELECT * FROM gosynq.make_tick('0')")
-        ticking = tasks.create_task(_tick(database))
-        await until_blocked_by(sql, rival.get_server_pid())
-        moment = await sql.fetchval("SELECT clock_timestamp()")
+    async with _overtaken_tick(database, database_url, sql) as ticking:
+        moment = await _database_time(sql)
         await _tell(sql, "b")
-        await transaction.commit()
     assert await _read_all(database, ticking.result()) == []
 
     assert "b" in await _read_all(database, await events.begin_of(database, moment))
@@ -340,33 +342,58 @@ async def test_a_reading_of_nothing_wanted_goes_through_any_number_of_ticks(
     assert await _read_all(database, begin) == [str(number) for number in range(300)]
 
 
-async def _age(sql: Connection, position: Position, days: int) -> None:
-    """Pass the time of all ticks up to a position."""
-    await sql.execute(
-        "UPDATE gosynq.ticks SET made_at = made_at - make_interval(days => $2) WHERE id <= $1", position.tick, days
-    )
-
-
 async def _database_time(sql: Connection) -> datetime:
     now: datetime = await sql.fetchval("SELECT clock_timestamp()")
     return now
 
 
-async def test_old_ticks_are_pruned_in_order_and_the_last_one_stays(database: Database, sql: Connection) -> None:
+async def _five_ticks_of_which_are_old(database: Database, sql: Connection, old: int) -> list[Position]:
+    """Make five ticks behind an event each, some of them and the very first made long ago."""
     ends = []
     for number in range(5):
         await _tell(sql, str(number))
         ends.append(await _tick(database))
-    await _age(sql, ends[2], 8)
-    before = await _database_time(sql) - timedelta(days=7)
+    await sql.execute(
+        "UPDATE gosynq.ticks SET made_at = made_at - interval '8 days' WHERE id <= $1", ends[old - 1].tick
+    )
+    return ends
 
-    assert await events.prune_ticks(database, before=before, limit=2) == 2
+
+async def _prune(database: Database, sql: Connection, *, limit: int = 10, late: timedelta = AT_ONCE) -> int:
+    before = (await _database_time(sql)).date() - timedelta(days=6)
+    return await events.prune_ticks(database, before=before, late=late, limit=limit)
+
+
+async def test_old_ticks_are_pruned_in_order_up_to_the_last_of_them(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 3)
+
+    assert await _prune(database, sql, limit=2) == 2
     assert (await events.oldest(database)).tick == ends[0].tick + 1
-    assert await events.prune_ticks(database, before=before, limit=10) == 2
-    assert await events.oldest(database) == ends[3]
+    assert await _prune(database, sql) == 1
+    assert await _prune(database, sql) == 0
+    assert (await events.oldest(database)).tick == ends[2].tick
+    assert await _read_all(database, await events.oldest(database)) == ["3", "4"]
 
-    assert await events.prune_ticks(database, before=before + timedelta(days=9), limit=10) == 1
-    assert await events.oldest(database) == ends[4]
+
+async def test_the_last_tick_of_all_stays_however_old(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 5)
+
+    await _prune(database, sql)
+
+    assert (await events.oldest(database)).tick == ends[4].tick
+    await _tell(sql, "later")
+    await _tick(database)
+    assert await _prune(database, sql) == 0
+    assert await _read_all(database, await events.oldest(database)) == ["later"]
+
+
+async def test_an_old_tick_goes_where_events_behind_it_go(database: Database, sql: Connection) -> None:
+    ends = await _five_ticks_of_which_are_old(database, sql, 3)
+    await sql.execute("UPDATE gosynq.events SET day = day - 8 WHERE kinds = ARRAY['3']")
+
+    await _prune(database, sql)
+
+    assert (await events.oldest(database)).tick == ends[3].tick
 
 
 async def test_ticks_are_made_one_after_the_other_where_the_clock_was_set_back_too(

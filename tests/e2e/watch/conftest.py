@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,15 @@ def served(reachable_folder: Path) -> Iterator[Served]:
     served = start("up", "--data-dir", str(reachable_folder / "watched"), *HANDLERS)
     yield served
     end(served)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Give a folder that PostgreSQL's account can enter; one that outlives a failed test does not stand in its way."""
+    folder = Path(tempfile.mkdtemp(prefix="gosynq-watch-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

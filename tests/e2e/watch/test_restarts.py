@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gosynq_client import Client, EventType, JobEvent, JobRequest, Unavailable, Watch
+from gosynq_client import Client, ClientOptions, EventType, JobEvent, JobRequest, Unavailable, Watch
 from tests.conftest import Run
 from tests.e2e.cli.watching import Watching, watching
 from tests.e2e.watch.servers import StartServer, servers_over
@@ -66,10 +66,10 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(run_apart: Run, reachable_folder: Path) -> Seen:
+def seen(run_apart: Run, folder: Path) -> Seen:
     """Have jobs made and cancelled in two queues around the ends of a server, while one of the queues is watched."""
     seen = Seen()
-    run_apart(play(seen, reachable_folder))
+    run_apart(play(seen, folder))
     return seen
 
 
@@ -80,7 +80,7 @@ async def play(seen: Seen, folder: Path) -> None:
     address = f"127.0.0.1:{port}"
     mail = ("--queue", "mail", "--from-oldest")
     async with (
-        servers_over(folder / "restarted", "--grpc-port", port) as start,
+        servers_over(folder / "database", "--grpc-port", port) as start,
         Client(address) as client,
         client.watch(queues=["mail"], from_oldest=True, on_connection=seen.connections.append) as watch,
     ):
@@ -112,8 +112,9 @@ async def restarted(
         server.signal(end)
         await server.ended()
         server = await start()
-        # The watching client's connection may be waiting for its next try.
-        async with Client(server.addresses["grpc"]) as other:
+        # The library lets a process's clients wait together for their next try to connect, but for those with a pool.
+        options = ClientOptions(channel_options=(("grpc.use_local_subchannel_pool", 1),))
+        async with Client(server.addresses["grpc"], options) as other:
             for job_id in ids:
                 await other.cancel(job_id)
     seen.notices += [notice.result() for notice in notices]

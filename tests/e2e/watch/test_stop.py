@@ -42,14 +42,14 @@ class Stop:
 
 
 @pytest.fixture(scope="module")
-def stop(run_apart: Run, reachable_folder: Path) -> Stop:
+def stop(run_apart: Run, folder: Path) -> Stop:
     """Stop a server with six open watches: over gRPC and both forms of REST, each read by one and not by another."""
-    result: Stop = run_apart(play(reachable_folder))
+    result: Stop = run_apart(play(folder))
     return result
 
 
 async def play(folder: Path) -> Stop:
-    async with servers_over(folder / "stopped") as start:
+    async with servers_over(folder / "database") as start:
         server = await start()
         await add_more_than_buffers_hold(server)
         async with unread_over_rest(server, NDJSON), unread_over_rest(server, SSE), unread_over_grpc(server):
