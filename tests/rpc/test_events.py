@@ -20,11 +20,11 @@ from gosynq_server.rpc.convert_events import watch_query_of
 from gosynq_server.rpc.encoded_events import EncodedEvents
 from gosynq_server.rpc.events import EventServicer
 from gosynq_server.rpc.interceptors import CallInterceptor
-from gosynq_server.rpc.server import RpcOptions, RpcServer, Services, build_server
+from gosynq_server.rpc.server import RpcOptions, RpcServer, build_server
 from gosynq_server.rpc.watch_responses import WatchResponses
 from gosynq_server.rpc.watch_stream import Unobserved, WatchStream
+from tests.rpc.real import services_of
 from tests.rpc.refusals import Refusal, refusal_of
-from tests.rpc.scripted import INFO
 from tests.service.house import HOUR, PATIENCE_SECONDS, House, open_house
 from tests.service.watching import let_all_happen
 
@@ -42,9 +42,7 @@ async def house(database_url: str) -> AsyncIterator[House]:
 
 @asynccontextmanager
 async def _serving(house: House, **options: Any) -> AsyncIterator[tuple[RpcServer, Stub]]:
-    services = Services(
-        enqueuer=house.enqueuer, jobs=house.jobs, watches=house.watches, event_pages=house.event_pages, info=INFO
-    )
+    services = services_of(house)
     server = build_server(services, RpcOptions(**options))
     port = server.bind("127.0.0.1:0")
     await server.start()

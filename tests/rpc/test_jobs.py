@@ -25,8 +25,8 @@ from gosynq.v1.job_service_pb2 import (
 from gosynq_server.domain import errors
 from gosynq_server.domain.job import JobSpec, JobStatus
 from gosynq_server.domain.listing import JobQuery
+from gosynq_server.rpc.convert import wait_of
 from gosynq_server.rpc.convert_jobs import attempt_message, job_message
-from gosynq_server.rpc.jobs import wait_of
 from tests.rpc.refusals import refusal_of
 from tests.rpc.scripted import ScriptedService
 from tests.unit.rpc.factories import a_job, an_attempt

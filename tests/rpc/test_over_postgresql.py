@@ -28,8 +28,8 @@ from gosynq.v1.job_service_pb2 import (
 )
 from gosynq.v1.job_service_pb2_grpc import JobServiceStub
 from gosynq_server.rpc.server import RpcOptions, Services, build_server
+from tests.rpc.real import services_of
 from tests.rpc.refusals import refusal_in, refusal_of
-from tests.rpc.scripted import INFO
 from tests.service.house import open_house
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ NOBODY = "0195e7a4-5a5a-7000-8000-000000000001"
 async def services(database_url: str) -> AsyncIterator[Services]:
     """Give the real service layer, its parts running."""
     async with open_house(database_url) as house:
-        yield Services(
-            enqueuer=house.enqueuer, jobs=house.jobs, watches=house.watches, event_pages=house.event_pages, info=INFO
-        )
+        yield services_of(house)
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
 from gosynq_server.service.watches import Watches
+from gosynq_server.service.workers import Workers
 from gosynq_server.store import statements
 from gosynq_server.store.database import Database
 
@@ -100,6 +101,7 @@ class House:
     log: EventLog
     watches: Watches
     event_pages: EventPages
+    workers: Workers
     sql: Connection
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
@@ -206,6 +208,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     wakeups.signal(ticker.signal)
     queues = Queues(database, defaults=defaults)
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
+    leases = Leases(database, queues, wakeups, window=WINDOW)
     return House(
         url=database.dsn,
         database=database,
@@ -221,7 +224,8 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         log=log,
         watches=Watches(log, tail, progress, jobs),
         event_pages=EventPages(log, tail, jobs),
-        leases=Leases(database, queues, wakeups, window=WINDOW),
+        leases=leases,
+        workers=Workers(database, queues, leases, jobs, wakeups),
         sql=sql,
     )
 

@@ -1,0 +1,19 @@
+"""The real service layer as what the servicers call."""
+
+from __future__ import annotations
+
+from gosynq_server.rpc.server import Services
+from tests.rpc.scripted import INFO
+from tests.service.house import House
+
+
+def services_of(house: House) -> Services:
+    """Let a house serve."""
+    return Services(
+        enqueuer=house.enqueuer,
+        jobs=house.jobs,
+        watches=house.watches,
+        event_pages=house.event_pages,
+        workers=house.workers,
+        info=INFO,
+    )
