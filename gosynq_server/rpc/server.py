@@ -167,7 +167,7 @@ def build_server(services: Services, options: RpcOptions) -> RpcServer:
     add_servicers(table.as_server(), services, options, draining)
     health.add_to(table.as_server())
     if options.reflection:
-        add_reflection((*SERVICES, _HEALTH), table)
+        add_reflection((*SERVICES, _HEALTH), table, draining=draining, stream_age=options.stream_age)
     server.add_generic_rpc_handlers((table,))
     return RpcServer(server, health, draining=draining, unanswered=interceptor.unanswered)
 

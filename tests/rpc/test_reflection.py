@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
 
 import grpc
 import pytest
@@ -15,7 +17,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha import reflection_pb2
 
 from gosynq_server.rpc.reflection import V1, V1ALPHA
-from gosynq_server.rpc.server import SERVICES
+from gosynq_server.rpc.server import SERVICES, RpcServer
 from tests.rpc.scripted import ScriptedService
 
 Ask = Callable[..., Awaitable[reflection_pb2.ServerReflectionResponse]]
@@ -71,6 +73,19 @@ async def test_a_symbol_that_nobody_knows_is_not_found(ask: Ask, symbol: str) ->
     answer = await ask(file_containing_symbol=symbol)
 
     assert answer.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
+
+
+async def test_a_caller_who_keeps_it_open_does_not_hold_up_the_stop(
+    channel: grpc.aio.Channel, server: RpcServer
+) -> None:
+    call: Any = channel.stream_stream(f"/{V1}/ServerReflectionInfo")()
+    await call.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
+    await call.read()
+
+    async with asyncio.timeout(5):
+        await server.stop(timedelta(seconds=60))
+
+    assert await call.code() is grpc.StatusCode.UNAVAILABLE
 
 
 @pytest.fixture
