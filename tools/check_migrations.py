@@ -11,7 +11,13 @@ ROOT = Path(__file__).resolve().parent.parent
 SQUAWK = Path(sys.executable).parent / "squawk"
 SETTINGS = ROOT / ".squawk.toml"
 # A down migration undoes its up migration, and dropping what that one made is all it does.
-ALLOWED_ON_THE_WAY_BACK = ("ban-drop-table", "ban-drop-view", "ban-drop-function", "ban-drop-column")
+ALLOWED_ON_THE_WAY_BACK = (
+    "ban-drop-table",
+    "ban-drop-view",
+    "ban-drop-function",
+    "ban-drop-column",
+    "require-concurrent-index-deletion",
+)
 
 
 def lint(pattern: str, allowed: tuple[str, ...] = ()) -> bool:

@@ -133,4 +133,46 @@ async def test_the_next_jobs_are_found_by_the_index_without_any_statistics(
         )
     await connection.close()
     assert len(places) == 10
-    assert read < 100
+    assert read < 150
+
+
+@pytest.mark.parametrize("kinds", [["rare"], ["rare", "rarer"], ["rare", *(f"absent{number}" for number in range(50))]])
+async def test_jobs_of_a_kind_are_found_behind_a_backlog_of_others(database_url: str, kinds: list[str]) -> None:
+    connection = await asyncpg.connect(database_url)
+    for kind, count in (("common", JOBS), ("rare", 20), ("rarer", 20)):
+        await connection.execute(
+            f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at)"  # noqa: S608 - nothing from outside
+            " SELECT gen_random_uuid(), 'q', $1, 2, now(), now(), 1, 1, 0, 0, 'x', '', clock_timestamp()"
+            " FROM generate_series(1, $2::integer)",
+            kind,
+            count,
+        )
+    async with connection.transaction():
+        places = await connection.fetch("SELECT gosynq.lock_ready('q', $1, 10) AS place", kinds)
+        read = await connection.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'gosynq.ready'::regclass"
+        )
+        found = await connection.fetch(
+            "SELECT kind FROM gosynq.ready WHERE ctid = ANY ($1::tid [])", [row["place"] for row in places]
+        )
+    await connection.close()
+    # The oldest of all that are wanted, whatever their kinds.
+    assert [row["kind"] for row in found] == ["rare"] * 10
+    assert read < 150
+
+
+@pytest.mark.parametrize("common", ["a", "b"])
+async def test_the_order_is_that_of_the_queue_whichever_way_is_taken(database_url: str, common: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at)"  # noqa: S608 - nothing from outside
+        " SELECT gen_random_uuid(), 'q', CASE n % 20 WHEN 0 THEN 'b' WHEN 1 THEN 'c' ELSE 'a' END, 1 + n % 4,"
+        " now(), now(), 1, 1, 0, 0, 'x', '', now() + n * interval '1 second' FROM generate_series(1, 2000) AS n"
+    )
+    places = await connection.fetch("SELECT gosynq.lock_ready('q', $1, 30) AS place", [common, "c"])
+    expected = await connection.fetch(
+        "SELECT ctid AS place FROM gosynq.ready WHERE kind = ANY ($1) ORDER BY priority DESC, ready_at, id LIMIT 30",
+        [common, "c"],
+    )
+    await connection.close()
+    assert [row["place"] for row in places] == [row["place"] for row in expected]
