@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import grpc
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+
+class _Details(NamedTuple):
+    """A call of a method before there is one."""
+
+    method: str
+    invocation_metadata: tuple[()] = ()
 
 
 class HandlerTable(grpc.GenericRpcHandler):
@@ -33,6 +40,20 @@ class HandlerTable(grpc.GenericRpcHandler):
         """Add a service's methods by their short names."""
         self._handlers.update({f"/{service}/{name}": handler for name, handler in handlers.items()})
 
+    async def put_around_all(self, interceptor: grpc.aio.ServerInterceptor) -> None:
+        """Put an interceptor around every method, once; the library would ask it for each call anew."""
+        for method, handler in self._handlers.items():
+            details = cast("grpc.HandlerCallDetails", _Details(method))
+            wrapped = await interceptor.intercept_service(_giving(handler), details)
+            self._handlers[method] = handler if wrapped is None else wrapped
+
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Return the method that a call asks for, if it is served."""
         return self._handlers.get(handler_call_details.method)
+
+
+def _giving(handler: grpc.RpcMethodHandler[Any, Any]) -> Callable[[Any], Awaitable[Any]]:
+    async def give(_details: Any) -> Any:
+        return handler
+
+    return give

@@ -102,12 +102,9 @@ class CallInterceptor(AsyncServerInterceptor):
     def __init__(self, observe: Observe) -> None:
         self.unanswered = Unanswered()
         self._observe = observe
-        self._handlers: dict[str, Any] = {}
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
-        """Return the wrapped handler of a method, made once: it depends on nothing but the method."""
-        if (known := self._handlers.get(details.method)) is not None:
-            return known
+        """Return the wrapped handler of a method; it depends on nothing but the method."""
         handler = await super().intercept_service(continuation, details)  # type: ignore[no-untyped-call]  # has no types
         if handler is None:
             return None
@@ -115,7 +112,6 @@ class CallInterceptor(AsyncServerInterceptor):
             handler = handler._replace(request_deserializer=lenient(handler.request_deserializer))
         if handler.response_streaming:
             handler = handler._replace(response_serializer=_encoded(handler.response_serializer))
-        self._handlers[details.method] = handler
         return handler
 
     async def intercept(

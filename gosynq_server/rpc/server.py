@@ -30,7 +30,7 @@ from gosynq_server.rpc.workers import WorkerServicer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gosynq_server.rpc.interceptors import Observe, Unanswered
+    from gosynq_server.rpc.interceptors import Observe
     from gosynq_server.rpc.watch_stream import WatchObserver
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
@@ -99,12 +99,18 @@ class RpcServer:
     """A server of all services, its health board included."""
 
     def __init__(
-        self, server: grpc.aio.Server, health: HealthBoard, *, draining: asyncio.Event, unanswered: Unanswered
+        self,
+        server: grpc.aio.Server,
+        table: HandlerTable,
+        health: HealthBoard,
+        interceptor: CallInterceptor,
+        draining: asyncio.Event,
     ) -> None:
         self.health = health
         self._server = server
+        self._table = table
+        self._interceptor = interceptor
         self._draining = draining
-        self._unanswered = unanswered
 
     def bind(self, address: str) -> int:
         """Listen on "host:port", port 0 being any free one, and return the port. Raises PortTaken."""
@@ -112,6 +118,7 @@ class RpcServer:
 
     async def start(self) -> None:
         """Take calls; health shows NOT_SERVING until it is told otherwise."""
+        await self._table.put_around_all(self._interceptor)
         await self.health.open()
         await self._server.start()
 
@@ -128,7 +135,7 @@ class RpcServer:
     async def _cut_what_is_not_taken(self) -> None:
         """Cut what is left once every call has its end: callers who take nothing, and so never learn of theirs."""
         await asyncio.sleep(_BEGINNING_SECONDS)
-        await self._unanswered.are_none()
+        await self._interceptor.unanswered.are_none()
         await asyncio.sleep(_TAKING_SECONDS)
         await self._server.stop(None)
 
@@ -137,10 +144,10 @@ class HealthServer:
     """A server of nothing but the health board, for probes that can't speak TLS."""
 
     def __init__(self, health: HealthBoard) -> None:
-        self._server = grpc.aio.server(interceptors=[CallInterceptor(_observe_nothing)], options=_SHARED_OPTIONS)
-        table = HandlerTable()
-        health.add_to(table.as_server())
-        self._server.add_generic_rpc_handlers((table,))
+        self._server = grpc.aio.server(options=_SHARED_OPTIONS)
+        self._table = HandlerTable()
+        health.add_to(self._table.as_server())
+        self._server.add_generic_rpc_handlers((self._table,))
         self._health = health
 
     def bind(self, address: str) -> int:
@@ -149,6 +156,7 @@ class HealthServer:
 
     async def start(self) -> None:
         """Take calls."""
+        await self._table.put_around_all(CallInterceptor(_observe_nothing))
         await self._health.open()
         await self._server.start()
 
@@ -159,8 +167,7 @@ class HealthServer:
 
 def build_server(services: Services, options: RpcOptions) -> RpcServer:
     """Return a server of the whole contract, not bound and not started. Needs a running loop."""
-    interceptor = CallInterceptor(options.observe)
-    server = grpc.aio.server(interceptors=[interceptor], options=channel_options(options))
+    server = grpc.aio.server(options=channel_options(options))
     draining = asyncio.Event()
     health = HealthBoard(SERVICES)
     table = HandlerTable()
@@ -169,7 +176,7 @@ def build_server(services: Services, options: RpcOptions) -> RpcServer:
     if options.reflection:
         add_reflection((*SERVICES, _HEALTH), table, draining=draining, stream_age=options.stream_age)
     server.add_generic_rpc_handlers((table,))
-    return RpcServer(server, health, draining=draining, unanswered=interceptor.unanswered)
+    return RpcServer(server, table, health, CallInterceptor(options.observe), draining)
 
 
 def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptions, draining: asyncio.Event) -> None:
