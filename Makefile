@@ -5,7 +5,10 @@ BIN := .venv/bin
 TOOLS := $(CURDIR)/.tools/bin
 export PATH := $(TOOLS):$(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check coverage proto proto-baseline docs lock tools bench wheel clean
+# The languages of clients/; each has a rule clients-NAME.
+LANGUAGES := go typescript
+
+.PHONY: demo test check coverage proto proto-baseline docs lock tools clients $(LANGUAGES:%=clients-%) bench wheel clean
 
 demo: .venv/.ready
 	$(BIN)/gosynq demo $(ARGS)
@@ -39,14 +42,28 @@ tools:
 	GOBIN=$(TOOLS) go install github.com/grpc-ecosystem/grpc-health-probe@v0.4.61
 	npm ci --prefix tests/e2e/node --ignore-scripts --no-audit --no-fund --loglevel=error
 
+# Stubs, and the examples on them, in each language; it downloads what they are made of. One language: make clients-go.
+clients: $(LANGUAGES:%=clients-%)
+
+clients-go: .venv/.ready
+	buf generate --template clients/go/buf.gen.yaml
+	go -C clients/go build -o bin/ ./...
+
+clients-typescript: .venv/.ready
+	npm ci --prefix clients/typescript --ignore-scripts --no-audit --no-fund --loglevel=error
+	buf generate --template clients/typescript/buf.gen.yaml
+	npm run build --prefix clients/typescript --silent
+
 bench: .venv/.ready
 	$(BIN)/python -m bench $(ARGS)
 
 wheel: .venv/.ready
 	$(BIN)/python -m build --wheel --no-isolation
 
+BUILT := clients/go/bin clients/go/gen/gosynq $(addprefix clients/typescript/, dist node_modules src/gen)
+
 clean:
-	rm -rf .venv .tools tests/e2e/node/node_modules dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools tests/e2e/node/node_modules dist build $(BUILT) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.ready: pyproject.toml requirements.lock hatch_build.py
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
