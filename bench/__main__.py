@@ -34,7 +34,7 @@ WHOLE: Mapping[str, Figure] = {
     "watch-fan-out-1": partial(watching.watch_fan_out, 1, 200_000),
     "watch-fan-out-100": partial(watching.watch_fan_out, 100, 10_000),
     "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
-    "watch-stalled": partial(watching.watch_stalled, 100, 20),
+    "watch-stalled": partial(watching.watch_stalled, 100, 80),
 }
 QUICK: Mapping[str, Figure] = {
     **{name: WHOLE[name] for name in ("unary-1", "unary-16", "unary-128")},
@@ -48,7 +48,7 @@ QUICK: Mapping[str, Figure] = {
     "watch-fan-out-1": partial(watching.watch_fan_out, 1, 50_000),
     "watch-fan-out-100": partial(watching.watch_fan_out, 100, 3_000),
     "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
-    "watch-stalled": partial(watching.watch_stalled, 100, 10),
+    "watch-stalled": partial(watching.watch_stalled, 100, 40),
 }
 
 

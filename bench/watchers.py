@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ _METHOD = "/gosynq.v1.EventService/WatchEvents"
 _CHANNELS = 4
 _OPENED_AT_ONCE = 100
 _SECONDS = 300.0
+_LONG_AGO_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +33,8 @@ class Asked:
     """How many watchers of a queue, besides those that read nothing; how many events each waits for, and since when.
 
     batch is how many events a response may hold. since is in seconds since the epoch; 0: from now on. lags: also
-    measure how long after its timestamp each event comes, which costs more than to count it.
+    measure how long after its timestamp each event comes, which costs more than to count it. Those that read nothing
+    come and go, each time for so many seconds (alternate), and the lags meanwhile are told apart.
     """
 
     queue: str
@@ -42,6 +44,7 @@ class Asked:
     batch: int = 100
     since: float = 0
     lags: bool = False
+    alternate: float = 10.0
 
     def request(self) -> event_service_pb2.WatchEventsRequest:
         """Return what each of them asks the server for."""
@@ -60,6 +63,8 @@ class Seen:
     first: float = 0.0
     last: float = 0.0
     lags: list[float] = field(default_factory=list)
+    lags_beside: list[float] = field(default_factory=list)
+    is_beside: bool = False
 
     def told(self) -> dict[str, float]:
         """Return it in numbers per second and milliseconds."""
@@ -69,7 +74,9 @@ class Seen:
             "per_second": self.events / seconds,
             "responses_per_second": self.responses / seconds,
         }
-        return rates | (percentiles(self.lags) if self.lags else {})
+        lags = percentiles(self.lags) if self.lags else {}
+        beside = percentiles(self.lags_beside) if self.lags_beside else {}
+        return rates | lags | {f"beside_{name}": value for name, value in beside.items()}
 
 
 async def follow(call: Any, asked: Asked, seen: Seen) -> None:
@@ -91,7 +98,8 @@ def reader_of(asked: Asked, seen: Seen) -> Callable[[bytes], int]:
     def read(response: bytes) -> int:
         now = time.time()
         events = event_service_pb2.WatchEventsResponse.FromString(response).events
-        seen.lags += [now - event.timestamp.seconds - event.timestamp.nanos / 1e9 for event in events]
+        lags = seen.lags_beside if seen.is_beside else seen.lags
+        lags += [now - event.timestamp.seconds - event.timestamp.nanos / 1e9 for event in events]
         return len(events)
 
     return read if asked.lags else lambda response: response.count(marker)
@@ -110,8 +118,21 @@ async def opened(channels: Sequence[grpc.aio.Channel], asked: Asked, count: int)
     return calls
 
 
+async def come_and_go(channel: grpc.aio.Channel, asked: Asked, seen: Seen) -> None:
+    """Open the watches that read nothing, and end them, again and again; each has more to read than fits on its way."""
+    while asked.stalled:
+        await asyncio.sleep(asked.alternate)
+        everything = replace(asked, since=time.time() - _LONG_AGO_SECONDS)
+        stalled = await opened([channel], everything, asked.stalled)
+        seen.is_beside = True
+        await asyncio.sleep(asked.alternate)
+        for call in stalled:
+            call.cancel()
+        seen.is_beside = False
+
+
 async def main(target: str, ready: str, asked: Asked) -> None:
-    """Watch, and say when all have begun; who is stalled has a connection of its own, and keeps it."""
+    """Watch, and say when all have begun; those that read nothing have a connection of their own."""
     seen = Seen()
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
     async with AsyncExitStack() as stack, asyncio.timeout(_SECONDS):
@@ -119,14 +140,14 @@ async def main(target: str, ready: str, asked: Asked) -> None:
             await stack.enter_async_context(grpc.aio.insecure_channel(target, options=options))
             for _ in range(_CHANNELS + 1)
         ]
-        stalled = await opened(channels[_CHANNELS:], asked, asked.stalled)
         calls = await opened(channels[:_CHANNELS], asked, asked.watchers)
         await asyncio.to_thread(Path(ready).write_text, json.dumps(asdict(asked)))
         async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(follow(call, asked, seen))
+            coming = group.create_task(come_and_go(channels[_CHANNELS], asked, seen))
+            await asyncio.gather(*(follow(call, asked, seen) for call in calls))
+            coming.cancel()
         sys.stdout.write(json.dumps(seen.told()))
-        for call in (*stalled, *calls):
+        for call in calls:
             call.cancel()
 
 
