@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc
 
@@ -13,13 +14,16 @@ from gosynq_client.remote.messages import ref_message
 from gosynq_client.worker.source import SourceUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Iterator, Sequence
 
     from gosynq.v1 import worker_pb2
     from gosynq.v1.worker_service_pb2 import CancelNotice, GoAway, JobProgressReport, WorkerHello, WorkerWelcome
     from gosynq_client.worker.leases import Lease
 
-_ANSWER_SECONDS = 30.0
+_ANSWER_SECONDS = 10.0
+"""How long a server may take over an answer, its database included; then another one may be faster."""
+
+_Answer = TypeVar("_Answer")
 
 
 class Receiver(Protocol):
@@ -32,15 +36,21 @@ class Receiver(Protocol):
         """Take the cancel of a job."""
 
     def go_away_came(self, notice: GoAway) -> None:
-        """Leave this server."""
+        """Ask nothing more of this server, or stop."""
 
 
 class WorkConnection:
-    """A stream that has said hello. Everything that is asked raises SourceUnavailable once it has ended."""
+    """A stream that has said hello. Everything that is asked raises SourceUnavailable once it has ended.
 
-    def __init__(self, call: grpc.aio.StreamStreamCall[Any, Any], receiver: Receiver) -> None:
+    A question that finds no answer within patience, or is cancelled on its way, ends the stream.
+    """
+
+    def __init__(
+        self, call: grpc.aio.StreamStreamCall[Any, Any], receiver: Receiver, *, patience: float = _ANSWER_SECONDS
+    ) -> None:
         self._call = call
         self._receiver = receiver
+        self._patience = patience
         self._writing = asyncio.Lock()
         self._acks: dict[tuple[str, str], asyncio.Future[worker_pb2.JobResultAck]] = {}
         self._beats: dict[int, asyncio.Future[Sequence[worker_pb2.LeaseStatus]]] = {}
@@ -48,28 +58,30 @@ class WorkConnection:
         self._max_in_flight = -1
 
     async def greet(self, hello: WorkerHello) -> WorkerWelcome:
-        """Say hello and return the welcome; raises grpc.aio.AioRpcError."""
+        """Say hello and return the welcome; raises grpc.aio.AioRpcError, SourceUnavailable for no answer in time."""
         self._max_in_flight = hello.max_in_flight
-        await self._call.write(WorkRequest(hello=hello))
-        response: Any = await self._call.read()
-        if response is grpc.aio.EOF:
-            raise SourceUnavailable
+        response = await self._in_time(self._greeting(hello))
         welcome: WorkerWelcome = response.welcome
         return welcome
 
     async def receive(self) -> None:
-        """Take what comes until the stream ends; raises grpc.aio.AioRpcError where that is not its good end."""
+        """Take what comes until the stream ends.
+
+        Raises grpc.aio.AioRpcError where that is not its good end, SourceUnavailable where this side ended it.
+        """
         try:
-            while (response := await self._call.read()) is not grpc.aio.EOF:
+            while (response := await self._read()) is not grpc.aio.EOF:
                 self._take(response)
+                if response.HasField("go_away") and not response.go_away.stop:
+                    await self.close()
         finally:
             self._fail()
 
     async def limit(self, max_in_flight: int) -> None:
         """Let at most so many leases be open."""
         if max_in_flight != self._max_in_flight:
+            await self._in_time(self._send(WorkRequest(flow_control=FlowControl(max_in_flight=max_in_flight))))
             self._max_in_flight = max_in_flight
-            await self._send(WorkRequest(flow_control=FlowControl(max_in_flight=max_in_flight)))
 
     async def settle(self, results: Sequence[worker_pb2.JobResult]) -> list[worker_pb2.JobResultAck]:
         """Send results and return their acknowledgements, in their order."""
@@ -77,34 +89,33 @@ class WorkConnection:
         waiting = {(told.lease.job_id, told.lease.lease_token): loop.create_future() for told in results}
         self._acks |= waiting
         try:
-            await self._send(WorkRequest(results=JobResults(results=results)))
-            acks: list[worker_pb2.JobResultAck] = await _in_time(asyncio.gather(*waiting.values()))
+            request = WorkRequest(results=JobResults(results=results))
+            acks: list[worker_pb2.JobResultAck] = await self._in_time(self._asked(request, *waiting.values()))
             return acks
         finally:
             for key in waiting:
                 self._acks.pop(key, None)
 
     async def beat(self, leases: Sequence[Lease]) -> Sequence[worker_pb2.LeaseStatus]:
-        """Extend leases and return what became of them, in their order."""
+        """Extend leases and return what became of them."""
         self._sequence += 1
         sequence = self._sequence
         answer = self._beats[sequence] = asyncio.get_running_loop().create_future()
         try:
             heartbeat = WorkerHeartbeat(sequence=sequence, leases=map(ref_message, leases))
-            await self._send(WorkRequest(heartbeat=heartbeat))
-            statuses: Sequence[worker_pb2.LeaseStatus] = await _in_time(answer)
+            answers = await self._in_time(self._asked(WorkRequest(heartbeat=heartbeat), answer))
+            statuses: Sequence[worker_pb2.LeaseStatus] = answers[0]
             return statuses
         finally:
             self._beats.pop(sequence, None)
 
     async def report(self, reports: Sequence[JobProgressReport]) -> None:
         """Report progress."""
-        await self._send(WorkRequest(progress=ProgressMessage(reports=reports)))
+        await self._in_time(self._send(WorkRequest(progress=ProgressMessage(reports=reports))))
 
     async def close(self) -> None:
         """Close this side; the server ends the stream when everything is acknowledged."""
-        async with self._writing:
-            await self._call.done_writing()
+        await self._in_time(self._close())
 
     def cancel(self) -> None:
         """End the stream at once."""
@@ -126,6 +137,22 @@ class WorkConnection:
             case "go_away":
                 self._receiver.go_away_came(response.go_away)
 
+    async def _greeting(self, hello: WorkerHello) -> Any:
+        async with self._writing:
+            await self._call.write(WorkRequest(hello=hello))
+        response: Any = await self._call.read()
+        if response is grpc.aio.EOF:
+            raise SourceUnavailable
+        return response
+
+    async def _read(self) -> Any:
+        with _ended_by_ourselves():
+            return await self._call.read()
+
+    async def _asked(self, request: WorkRequest, *answers: asyncio.Future[Any]) -> list[Any]:
+        await self._send(request)
+        return await asyncio.gather(*answers)
+
     async def _send(self, request: WorkRequest) -> None:
         try:
             async with self._writing:
@@ -133,11 +160,23 @@ class WorkConnection:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise SourceUnavailable from error
 
+    async def _close(self) -> None:
+        async with self._writing:
+            await self._call.done_writing()
+
+    async def _in_time(self, asking: Coroutine[Any, Any, _Answer]) -> _Answer:
+        try:
+            async with asyncio.timeout(self._patience):
+                with _ended_by_ourselves():
+                    return await asking
+        except TimeoutError as error:
+            self.cancel()
+            raise SourceUnavailable from error
+
     def _fail(self) -> None:
         futures: list[asyncio.Future[Any]] = [*self._acks.values(), *self._beats.values()]
         for waiting in futures:
-            if not waiting.done():
-                waiting.set_exception(SourceUnavailable())
+            waiting.cancel()
 
 
 def _answer(waiting: asyncio.Future[Any] | None, answer: Any) -> None:
@@ -145,9 +184,13 @@ def _answer(waiting: asyncio.Future[Any] | None, answer: Any) -> None:
         waiting.set_result(answer)
 
 
-async def _in_time(waiting: asyncio.Future[Any]) -> Any:
+@contextmanager
+def _ended_by_ourselves() -> Iterator[None]:
+    """Raise SourceUnavailable where the library says by CancelledError, which would end a task, that its call ended."""
     try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await waiting
-    except TimeoutError as error:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
         raise SourceUnavailable from error

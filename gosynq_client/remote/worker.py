@@ -34,9 +34,14 @@ class RemoteWorker:
         handlers: Handlers,
         queues: Sequence[QueueSubscription],
         options: RemoteOptions | None = None,
+        *,
         observe: Callable[[AttemptEnded], None] | None = None,
+        on_connection: Callable[[], None] = lambda: None,
     ) -> None:
-        """Work for target, in gRPC's name syntax; observe is told as by a WorkerRuntime."""
+        """Work for target, in gRPC's name syntax.
+
+        observe is told as by a WorkerRuntime; on_connection is called whenever is_connected may be another.
+        """
         options = options or RemoteOptions()
         self.worker_id = options.worker_id or new_worker_id()
         self._target = target
@@ -44,6 +49,7 @@ class RemoteWorker:
         self._queues = queues
         self._options = options
         self._observe = observe
+        self._on_connection = on_connection
         self._stopping = asyncio.Event()
         self._runtime: WorkerRuntime | None = None
         self._source: StreamLeaseSource | None = None
@@ -59,22 +65,33 @@ class RemoteWorker:
         return self._source is not None and self._source.is_connected
 
     async def run(self) -> None:
-        """Work until stopped; once only. Raises grpc.aio.AioRpcError in a group where a server refuses this worker."""
+        """Work until stopped, or until a server says so; once only.
+
+        Raises GosynqError in a group where a server refuses this worker; what ran is cancelled then, and its leases run
+        out. Raises TokenInTheOpen for a token that anyone on the way could read.
+        """
         async with open_channel(self._target, self._options.client, retries=False) as channel:
             source = self._source = StreamLeaseSource(
                 WorkerServiceStub(channel),
                 self._profile(),
                 on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
                 on_stop=self.stop,
+                on_connection=self._on_connection,
             )
             runtime = self._runtime = WorkerRuntime(source, self._handlers, self._options.runtime, self._observe)
             if self._stopping.is_set():
                 runtime.stop()
             async with asyncio.TaskGroup() as tasks:
                 connecting = tasks.create_task(source.run())
+                refusing = tasks.create_task(self._refuse_at_the_end(source))
                 await runtime.run()
+                refusing.cancel()
                 await source.leave()
                 connecting.cancel()
+
+    async def _refuse_at_the_end(self, source: StreamLeaseSource) -> None:
+        await self._stopping.wait()
+        await source.take_no_more()
 
     def _profile(self) -> Profile:
         return Profile(
