@@ -1,11 +1,11 @@
-"""Tell whoever started the server that it serves, and where."""
+"""Tell whoever started a server or a worker that it is at work, and where."""
 
 from __future__ import annotations
 
 import json
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -19,19 +19,21 @@ class Addresses:
     health: str
 
 
-def write_ready_file(path: Path, addresses: Addresses, *, version: str) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerAddresses:
+    """Who a worker is, and what it has bound, each as HOST:PORT."""
+
+    worker_id: str
+    metrics: str
+    health: str
+
+
+def write_ready_file(path: Path, addresses: Addresses | WorkerAddresses, *, version: str) -> None:
     """Put one JSON object with the addresses, the process id and the version into a file, all at once or not at all.
 
     A reader that finds the file finds all of it. Raises OSError where the folder cannot be written.
     """
-    document = {
-        "grpc": addresses.grpc,
-        "http": addresses.http,
-        "metrics": addresses.metrics,
-        "health": addresses.health,
-        "pid": os.getpid(),
-        "version": version,
-    }
+    document = {**asdict(addresses), "pid": os.getpid(), "version": version}
     # In the same folder, as a rename is atomic only inside one file system.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

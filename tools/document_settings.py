@@ -12,6 +12,7 @@ from gosynq_server.config.client import ClientConfig
 from gosynq_server.config.durations import format_duration
 from gosynq_server.config.server import Config
 from gosynq_server.config.settings import Setting, settings_of
+from gosynq_server.config.worker import WorkerConfig
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs/configuration.md"
 OPENING = """# Configuration
@@ -46,9 +47,16 @@ def row(setting: Setting) -> str:
 
 def document() -> str:
     """Write the whole page."""
+    shared = settings_of(ClientConfig)
+    own = [setting for setting in settings_of(WorkerConfig) if setting not in shared]
+    sections = (
+        ("The server", "", settings_of(Config)),
+        ("The commands that talk to a server", "", shared),
+        ("The worker", "It takes those of the commands that talk to a server as well, and these:\n\n", own),
+    )
     parts = [OPENING]
-    for title, config_class in (("The server", Config), ("The commands that talk to a server", ClientConfig)):
-        parts += [f"\n## {title}\n\n", HEAD, *(row(setting) for setting in settings_of(config_class))]
+    for title, told, settings in sections:
+        parts += [f"\n## {title}\n\n", told, HEAD, *(row(setting) for setting in settings)]
     return "".join(parts)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
@@ -11,11 +10,9 @@ from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from gosynq_client.worker.handlers import DuplicateKind, Handlers
-from gosynq_client.worker.loading import HandlersNotLoaded, load_handlers
 from gosynq_client.worker.options import RuntimeOptions
-from gosynq_client.worker.outcomes import Failed
 from gosynq_client.worker.runtime import WorkerRuntime
+from gosynq_server.app.attempts import observer
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
 from gosynq_server.maintenance.pruner import Pruner
@@ -45,13 +42,11 @@ from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from gosynq_client.worker.observing import AttemptEnded
+    from gosynq_client.worker.handlers import Handlers
     from gosynq_server.config import Config
     from gosynq_server.maintenance.loop import Round
     from gosynq_server.rpc.server import RpcServer
     from gosynq_server.store.queues import QueueSample
-
-_log = logging.getLogger(__name__)
 
 EVENT_RETENTION = timedelta(days=7)
 _POLL_INTERVAL = timedelta(seconds=1)
@@ -180,29 +175,10 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
     ]
 
 
-def load_all_handlers(config: Config) -> Handlers | None:
-    """Load the handlers that the configuration names, or None; raises HandlersNotLoaded."""
-    if not config.handlers:
-        return None
-    handlers = Handlers()
-    for name in config.handlers:
-        try:
-            handlers.include(load_handlers(name))
-        except DuplicateKind as error:
-            raise HandlersNotLoaded(name, str(error)) from error
-    return handlers
-
-
 def compose_pool(
     config: Config, handlers: Handlers, operations: Operations, metrics: Metrics, *, worker_id: str
 ) -> WorkerRuntime:
     """Put the pool together: the workers' runtime over leases of this server's own."""
-
-    def observe(ended: AttemptEnded) -> None:
-        metrics.attempt_ended(ended)
-        if isinstance(ended.outcome, Failed):
-            _log_failure(ended, ended.outcome)
-
     taker = Taker(
         operations.database,
         operations.leases,
@@ -219,20 +195,8 @@ def compose_pool(
             poll_interval=_POLL_INTERVAL,
             grace=config.grace,
         ),
-        observe=observe,
+        observe=observer(metrics.attempt_ended),
     )
     operations.here.add(taker)
     metrics.count_active_workers_by(lambda: runtime.active)
     return runtime
-
-
-def _log_failure(ended: AttemptEnded, outcome: Failed) -> None:
-    facts = {
-        "job_id": ended.lease.job_id,
-        "queue": ended.lease.queue,
-        "kind": ended.lease.kind,
-        "attempt": ended.lease.attempt,
-        "error_type": outcome.error.type,
-        "error": outcome.error.message,
-    }
-    _log.warning("an attempt failed", extra=facts)

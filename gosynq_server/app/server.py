@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import signal
-from contextlib import contextmanager
 from datetime import timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from gosynq_server.app.attempts import load_all_handlers
 from gosynq_server.app.listening import address_of, listen, listen_by
 from gosynq_server.app.parts import (
     EVENT_RETENTION,
@@ -19,10 +18,10 @@ from gosynq_server.app.parts import (
     compose_operations,
     compose_pool,
     compose_rpc,
-    load_all_handlers,
     new_server_id,
 )
 from gosynq_server.app.schema import ensure_schema
+from gosynq_server.app.signals import set_by_signals
 from gosynq_server.app.web import WebServer
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.embedded import given_or_embedded
@@ -36,7 +35,7 @@ from gosynq_server.store.database import Database
 from gosynq_server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from gosynq_client.worker.handlers import Handlers
     from gosynq_client.worker.runtime import WorkerRuntime
@@ -54,9 +53,9 @@ async def serve(config: Config, *, on_ready: Callable[[Addresses], None] | None 
     Without a database URL it brings its own PostgreSQL. on_ready hears of the bound addresses once they all serve.
     Raises GosynqError, EmbeddedError among them, and HandlersNotLoaded where it cannot start.
     """
-    handlers = load_all_handlers(config)
+    handlers = load_all_handlers(config.handlers)
     stopping = asyncio.Event()
-    with _set_by_signals(stopping):
+    with set_by_signals(stopping):
         async with (
             given_or_embedded(config.database_url, config.data_dir) as dsn,
             Database(dsn, pool_size=config.pool_size) as database,
@@ -218,16 +217,3 @@ def _reachable(host: str) -> str:
     """Return a host by which a server bound on a host is reached from this machine."""
     wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound, not a binding
     return wildcards.get(host, host)
-
-
-@contextmanager
-def _set_by_signals(stopping: asyncio.Event) -> Iterator[None]:
-    """Set an event at SIGTERM and SIGINT, however often they come."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

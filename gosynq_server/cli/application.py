@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gosynq_server.cli import demo, doctor, enqueue, health, jobs, migrate, server, watch
+from gosynq_server.cli import demo, doctor, enqueue, health, jobs, migrate, server, watch, worker
 from gosynq_server.cli.output import print_line
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(server.up)
 app.command()(server.serve)
+app.command()(worker.worker)
 app.add_typer(migrate.app, name="migrate")
 app.command()(enqueue.enqueue)
 app.add_typer(jobs.app, name="jobs")

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
-import threading
 from typing import TYPE_CHECKING
 
 from gosynq_server.cli.imports import import_from_here
 from gosynq_server.cli.options import configured
 from gosynq_server.cli.output import Json, print_json, print_line
+from gosynq_server.cli.threads import leave_threads_behind
 from gosynq_server.config import Config, ConfigError, Problem
 
 if TYPE_CHECKING:
     from gosynq_server.readiness import Addresses
-
-_log = logging.getLogger(__name__)
-
-_THREAD_SECONDS = 0.1
 
 
 @configured(Config)
@@ -50,24 +43,7 @@ def _run(config: Config, *, json: bool) -> None:
     import_from_here()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(run_server(config, on_ready=_tell_json if json else _tell))
-    _leave_threads_behind()
-
-
-def _leave_threads_behind() -> None:
-    """End the process where a handler's thread is still at work: the interpreter would wait for it, maybe for ever.
-
-    Its job was given back or reported long ago, and everything else has been closed.
-    """
-    from gosynq_client.worker.runtime import HANDLER_THREADS  # noqa: PLC0415 - --help shall not wait for it
-
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith(HANDLER_THREADS)]
-    for thread in threads:
-        thread.join(_THREAD_SECONDS)
-    if any(thread.is_alive() for thread in threads):
-        _log.warning("handlers were still running in threads and were cut off")
-        logging.shutdown()
-        sys.stdout.flush()
-        os._exit(0)
+    leave_threads_behind()
 
 
 def _tell(addresses: Addresses) -> None:

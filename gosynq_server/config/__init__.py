@@ -5,5 +5,6 @@ from gosynq_server.config.errors import ConfigError, Problem
 from gosynq_server.config.loading import load
 from gosynq_server.config.server import Config
 from gosynq_server.config.settings import Setting, settings_of
+from gosynq_server.config.worker import WorkerConfig
 
-__all__ = ["ClientConfig", "Config", "ConfigError", "Problem", "Setting", "load", "settings_of"]
+__all__ = ["ClientConfig", "Config", "ConfigError", "Problem", "Setting", "WorkerConfig", "load", "settings_of"]

@@ -16,6 +16,7 @@ from gosynq_server.config.client import ClientConfig
 from gosynq_server.config.errors import ConfigError, Problem
 from gosynq_server.config.server import Config
 from gosynq_server.config.settings import PREFIX, Setting, settings_of
+from gosynq_server.config.worker import WorkerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,11 @@ AnyConfig = TypeVar("AnyConfig", bound=Config | ClientConfig)
 
 FILE_VARIABLE = PREFIX + "CONFIG"
 
-_KNOWN = {setting.name: setting for config_class in (Config, ClientConfig) for setting in settings_of(config_class)}
+_KNOWN = {
+    setting.name: setting
+    for config_class in (WorkerConfig, ClientConfig, Config)
+    for setting in settings_of(config_class)
+}
 # Kubernetes makes such variables for every service whose name begins with gosynq; the tests' own begin with TEST_.
 _FOREIGN = re.compile(PREFIX + r"(?:TEST_\w+|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)|(?:\w+_)?PORT(?:_\d+_\w+)?)")
 
@@ -33,7 +38,7 @@ _FOREIGN = re.compile(PREFIX + r"(?:TEST_\w+|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w
 class _Given:
     """A value that some source has for a setting."""
 
-    setting: Setting
+    name: str
     value: object
     source: str
 
@@ -51,8 +56,7 @@ def load(
     that a stronger source overrides included.
     """
     given, problems = _collect(flags or {}, os.environ if environment is None else environment, file)
-    mine = {setting.name for setting in settings_of(config_class)}
-    values, refused = _read([each for each in given if each.setting.name in mine and each.value is not None])
+    values, refused = _read(given, {setting.name: setting for setting in settings_of(config_class)})
     if problems or refused:
         raise ConfigError(*problems, *refused)
     config = config_class(**values)
@@ -68,20 +72,24 @@ def _collect(
     variables = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
     given, problems = _file_values(file, variables)
     given += _variable_values(variables)
-    given += [_Given(setting=_KNOWN[name], value=value, source=_KNOWN[name].flag) for name, value in flags.items()]
+    given += [_Given(name=name, value=value, source=_KNOWN[name].flag) for name, value in flags.items()]
     return given, [*problems, *_unknown_variables(variables)]
 
 
-def _read(given: list[_Given]) -> tuple[dict[str, Any], list[Problem]]:
+def _read(given: list[_Given], settings: Mapping[str, Setting]) -> tuple[dict[str, Any], list[Problem]]:
+    """Read what was given for some settings; of one name there may be others, with a rule of their own."""
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for each in given:
+        setting = settings.get(each.name)
+        if setting is None or each.value is None:
+            continue
         try:
-            values[each.setting.name] = each.setting.rule.read(each.value)
+            values[each.name] = setting.rule.read(each.value)
         except ValueError:
-            shown = "the value" if each.setting.secret else repr(each.value)
-            description = f"{shown} is not {each.setting.rule.allowed}"
-            problems.append(Problem(name=each.setting.name, source=each.source, description=description))
+            shown = "the value" if setting.secret else repr(each.value)
+            description = f"{shown} is not {setting.rule.allowed}"
+            problems.append(Problem(name=each.name, source=each.source, description=description))
     return values, problems
 
 
@@ -95,9 +103,7 @@ def _file_values(file: Path | None, variables: Mapping[str, str]) -> tuple[list[
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return [], [Problem(name="config", source=source, description=f"{file} cannot be read as TOML: {error}")]
-    known = [
-        _Given(setting=_KNOWN[key], value=value, source=str(file)) for key, value in document.items() if key in _KNOWN
-    ]
+    known = [_Given(name=key, value=value, source=str(file)) for key, value in document.items() if key in _KNOWN]
     unknown = [_unknown(key, str(file), list(_KNOWN)) for key in document if key not in _KNOWN]
     return known, unknown
 
@@ -105,7 +111,7 @@ def _file_values(file: Path | None, variables: Mapping[str, str]) -> tuple[list[
 def _variable_values(variables: Mapping[str, str]) -> Iterator[_Given]:
     for setting in _KNOWN.values():
         if setting.variable in variables:
-            yield _Given(setting=setting, value=variables[setting.variable], source=setting.variable)
+            yield _Given(name=setting.name, value=variables[setting.variable], source=setting.variable)
 
 
 def _unknown_variables(variables: Mapping[str, str]) -> Iterator[Problem]:

@@ -11,10 +11,10 @@ from gosynq_server.config.addresses import DatabaseUrl
 from gosynq_server.config.paths import FileToWrite, Location
 from gosynq_server.config.rules import Choice, Length, Real, Several, Switch, Text, Whole
 from gosynq_server.config.settings import Means
+from gosynq_server.config.shares import NAME_OF_QUEUE
 
 _PORT = Whole(0, 65535)
 _YEAR = timedelta(days=365)
-_NAME_OF_QUEUE = Text("a queue's name", pattern=r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _HANDLERS = Text("MODULE or MODULE:NAME")
 
 
@@ -55,9 +55,7 @@ class Config:
     ] = ()
     queues: Annotated[
         tuple[str, ...],
-        Means(
-            Several(_NAME_OF_QUEUE), "The queues that jobs are run from, all by default; repeatable.", flag="--queue"
-        ),
+        Means(Several(NAME_OF_QUEUE), "The queues that jobs are run from, all by default; repeatable.", flag="--queue"),
     ] = ()
     concurrency: Annotated[int, Means(Whole(1, 10_000), "Attempts that run at the same time at most.")] = 10
     prefetch: Annotated[int, Means(Whole(1, 10_000), "Jobs leased in one round trip at most.")] = 500

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, Info
-from prometheus_client.exposition import choose_encoder
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.routing import Route
 
 from gosynq_server.telemetry.attempts import AttemptCollector
 from gosynq_server.telemetry.events import EventCollector
+from gosynq_server.telemetry.exposition import metrics_app
 from gosynq_server.telemetry.queues import QueueCollector
 from gosynq_server.telemetry.requests import RequestCollector
 
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from gosynq_client.worker.observing import AttemptEnded
@@ -57,8 +53,4 @@ class Metrics:
 
     def app(self) -> ASGIApp:
         """Return the ASGI app that answers GET /metrics, and nothing else."""
-        return Starlette(routes=[Route("/metrics", self._expose)])
-
-    async def _expose(self, request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encode(self._registry), headers={"content-type": content_type})
+        return metrics_app(self._registry)
