@@ -120,7 +120,9 @@ class Lease(_message.Message):
     VALID_FOR_FIELD_NUMBER: _builtins.int
     ATTEMPT_DEADLINE_FIELD_NUMBER: _builtins.int
     lease_token: _builtins.str
-    """Proves the lease. Opaque; new with each lease."""
+    """Proves the lease, together with the job's id. Opaque; new with each lease of
+    the job. The leases of two jobs can have the same token.
+    """
     lease_sequence: _builtins.int
     """Grows with each lease of the job: the fencing number."""
     @_builtins.property
