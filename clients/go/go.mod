@@ -9,6 +9,7 @@ tool (
 
 require (
 	google.golang.org/grpc v1.80.0
+	google.golang.org/protobuf v1.36.11
 	gosynq.dev/gen/go v0.0.0
 )
 
@@ -18,7 +19,6 @@ require (
 	golang.org/x/text v0.33.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260120221211-b8f7ae30c516 // indirect
 	google.golang.org/grpc/cmd/protoc-gen-go-grpc v1.6.1 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
 )
 
 // Nothing is published yet: the stubs are generated here.
