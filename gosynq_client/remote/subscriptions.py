@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from dataclasses import dataclass, field
@@ -35,9 +36,7 @@ class QueueSubscription:
 
 def new_worker_id() -> str:
     """Name this process among all workers."""
-    host = "".join(
-        character if character.isalnum() or character in "_.-" else "-" for character in socket.gethostname()
-    )
+    host = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())
     return f"{host.lstrip('_.-')[:80] or 'worker'}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
