@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gosynq_client.worker.outcomes import Released
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.domain.lease_names import RemoteResult, ref_of
+from gosynq_server.domain.shares import Turns
 from gosynq_server.service.leases import Exchanged
 from gosynq_server.service.wakeups import Deaf, Signal
 from gosynq_server.store import queues
@@ -47,8 +48,8 @@ class Taker(Deaf):
     """Takes jobs for one worker.
 
     It knows of queues that may have jobs for it from wake-ups, and from a look at all of them when none came for a
-    while. An exchange goes through those queues, a share of what is wanted for each, beginning with another one each
-    time; a queue that gave less than its share is left until it is heard of again.
+    while. An exchange goes through those queues, a share of what is wanted for each, beginning with the one that is
+    furthest behind its share; a queue that gave less than was wanted of it is left until it is heard of again.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Taker(Deaf):
         self._taking = taking
         self._demand = demand
         self._on_cancel = on_cancel
+        self._turns = Turns(demand.weights)
         self._promising: dict[str, None] = {}
         self._stranded: list[Lease] = []
         self.woken = Signal()
@@ -108,20 +110,19 @@ class Taker(Deaf):
         return _together(answers)
 
     async def _exchange_queues(self, results: Sequence[Told], wanted: int, answers: list[Exchanged]) -> None:
-        weight_left = sum(map(self._weight, self._promising))
+        weight_left = sum(map(self._turns.weight, self._promising))
         for queue, group in self._with_results(results).items():
-            weight = self._weight(queue) if queue in self._promising else 0
+            weight = self._turns.weight(queue) if queue in self._promising else 0
             share = -(-wanted * weight // max(weight_left, 1))
             answers.append(await self._exchange_queue(queue, group, share))
-            wanted -= len(answers[-1].leases)
+            taken = len(answers[-1].leases)
+            self._turns.took(queue, taken)
+            wanted -= taken
             weight_left -= weight
-
-    def _weight(self, queue: str) -> int:
-        return self._demand.weights.get(queue, 1)
 
     def _with_results(self, results: Sequence[Told]) -> dict[str, list[Told]]:
         groups: defaultdict[str, list[Told]] = defaultdict(list)
-        for queue in self._promising:
+        for queue in self._turns.order(self._promising):
             groups[queue] = []
         for result in results:
             groups[result.lease.queue].append(result)

@@ -1,0 +1,54 @@
+"""Which queues a taker takes from, over a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from gosynq_client.worker.outcomes import Succeeded
+from gosynq_server.domain.lease_names import RemoteResult, ref_of
+from gosynq_server.domain.worker import Granted, Subscription, WorkerProfile
+from gosynq_server.service.leases import Taking
+from gosynq_server.service.taking import Demand, Taker
+from tests.service.house import PATIENCE_SECONDS, House, until_blocked_by
+
+TAKING = Taking(worker_id="w-1")
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 8])
+async def test_queues_give_by_their_weights_however_few_jobs_are_taken_at_once(house: House, at_once: int) -> None:
+    for _ in range(16):
+        await house.add(queue="low")
+        await house.add(queue="high")
+    taker = Taker(house.database, house.leases, TAKING, Demand(weights={"low": 1, "high": 3}))
+    await taker.look()
+    taken: Counter[str] = Counter()
+    for _ in range(16 // at_once):
+        exchanged = await taker.exchange([], at_once)
+        taken.update(lease.queue for lease in exchanged.leases)
+    assert taken == {"high": 12, "low": 4}
+
+
+async def test_what_a_session_was_granted_as_it_finishes_is_delivered(house: House) -> None:
+    profile = WorkerProfile(worker_id="w-1", subscriptions=[Subscription(queue="q")])
+    await house.add()
+    with house.workers.session(profile) as session:
+        running = asyncio.create_task(session.run())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async with house.sql.transaction():
+                await house.sql.execute("LOCK TABLE gosynq.running IN ACCESS EXCLUSIVE MODE")
+                session.limit(1)
+                await until_blocked_by(house.sql, house.sql.get_server_pid())
+                finishing = asyncio.create_task(session.finish())
+                await asyncio.sleep(0)
+                assert not finishing.done()
+            await finishing
+        delivery = session.deliveries.get_nowait()
+        assert isinstance(delivery, Granted)
+        [lease] = delivery.leases
+        session.offer([RemoteResult(lease=ref_of(lease), outcome=Succeeded())])
+        await session.finish()
+        running.cancel()
+    assert await house.stage(lease.job_id) == "finished"
