@@ -36,7 +36,7 @@ from gosynq_server.rpc.validation import check
 from gosynq_server.service.work_session import fitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from datetime import timedelta
 
     from gosynq_server.domain.worker import Delivery
@@ -94,8 +94,7 @@ class WorkStream:
                     )
                 ]
                 await self._read(session)
-                session.limit(0)
-                await session.settle()
+                await session.finish()
                 await session.deliveries.join()
                 await self._messages.join()
                 for helper in helpers:
@@ -111,7 +110,9 @@ class WorkStream:
         request = await self._context.read()
         if request is grpc.aio.EOF:
             return None
-        check(request)
+        # What one result of many breaks is no reason to end the stream: they are looked at one by one.
+        if request.WhichOneof("message") != "results":
+            check(request)
         return request  # type: ignore[no-any-return] # the library knows messages as Any
 
     async def _welcome(self, session: WorkSession, hello: worker_service_pb2.WorkerHello) -> WorkResponse:
@@ -141,18 +142,21 @@ class WorkStream:
                 )
                 await self._messages.put(WorkResponse(heartbeat_ack=ack))
             case "results":
-                await self._take_results(session, request.results.results)
+                await self._take_results(session, request.results)
             case "progress":
                 reports = request.progress.reports
                 await session.report([progress_of(lease_of(report.lease), report.progress) for report in reports])
             case _:
                 raise ProtocolViolation(problem="a hello comes first, and only first")
 
-    async def _take_results(self, session: WorkSession, results: Sequence[worker_pb2.JobResult]) -> None:
+    async def _take_results(self, session: WorkSession, offered: worker_service_pb2.JobResults) -> None:
         """Offer results; one that is not well formed is refused by itself, its lease goes on."""
         told, refused = [], []
-        for result in results:
+        well_formed = _are_well_formed(offered)
+        for result in offered.results:
             try:
+                if not well_formed:
+                    check(result)
                 told.append(RemoteResult(lease=lease_of(result.lease), outcome=outcome_of(result)))
             except ValidationFailed as error:
                 refused.append(_invalid(result, error))
@@ -200,6 +204,17 @@ class WorkStream:
 async def _leave_when_replaced(session: WorkSession) -> None:
     await session.replaced.wait()
     raise SessionReplaced(worker_id=session.profile.worker_id)
+
+
+def _are_well_formed(offered: worker_service_pb2.JobResults) -> bool:
+    """Say whether all results are; raise ValidationFailed where they are too many, or none."""
+    try:
+        check(offered)
+    except ValidationFailed as error:
+        if any(violation.field == "results" for violation in error.violations):
+            raise
+        return False
+    return True
 
 
 def _invalid(result: worker_pb2.JobResult, error: ValidationFailed) -> worker_pb2.JobResultAck:

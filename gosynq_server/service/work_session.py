@@ -53,6 +53,7 @@ class WorkSession:
         self._results: list[RemoteResult] = []
         self._settled = asyncio.Event()
         self._settled.set()
+        self._exchanging = asyncio.Lock()
         self._cancels: list[CancelAsked] = []
         self._limits = {subscription.queue: subscription.max_in_flight for subscription in profile.subscriptions}
         self.taker = Taker(
@@ -76,9 +77,12 @@ class WorkSession:
         self._settled.clear()
         self.taker.woken.set()
 
-    async def settle(self) -> None:
-        """Wait until everything that was offered is acknowledged."""
+    async def finish(self) -> None:
+        """Hand out no more; wait until everything that was offered or granted by then is among the deliveries."""
+        self.limit(0)
         await self._settled.wait()
+        async with self._exchanging:
+            return
 
     async def beat(self, held: Sequence[LeaseRef]) -> list[LeaseStatus]:
         """Extend leases; those that hold count as open from now on, wherever they were granted."""
@@ -108,6 +112,10 @@ class WorkSession:
                 await self._look()
 
     async def _exchange(self, results: list[RemoteResult], wanted: int) -> None:
+        async with self._exchanging:
+            await self._exchange_alone(results, wanted)
+
+    async def _exchange_alone(self, results: list[RemoteResult], wanted: int) -> None:
         try:
             exchanged = await self.taker.exchange(results, wanted)
         except GosynqError as error:
