@@ -18,8 +18,10 @@ from google.protobuf.message import DecodeError, Message
 from grpc.aio import AbortError
 from grpc_interceptor.server import AsyncServerInterceptor
 
+from gosynq.v1.job_service_pb2 import EnqueueJobRequest
 from gosynq_server.domain.errors import GosynqError, Retryable
 from gosynq_server.rpc.errors import CODES, code_of, status_of
+from gosynq_server.rpc.known_shapes import KnownShapes
 from gosynq_server.rpc.unimplemented import UNIMPLEMENTED_RPCS
 from gosynq_server.rpc.validation import Malformed, check, lenient, malformed
 
@@ -101,6 +103,7 @@ class CallInterceptor(AsyncServerInterceptor):
 
     def __init__(self, observe: Observe) -> None:
         self.unanswered = Unanswered()
+        self._shapes = KnownShapes()
         self._observe = observe
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
@@ -123,11 +126,33 @@ class CallInterceptor(AsyncServerInterceptor):
             context.set_trailing_metadata(((REQUEST_ID, call.caller_id),))
         try:
             with self.unanswered:
-                response = await _respond(method, request_or_iterator, call)
+                response = await self._respond(method, request_or_iterator, call)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the edge, where every error is told
             await self._end(call, _first_of(error))
         self._tell(call, "OK")
         return response
+
+    async def _respond(self, method: Callable[..., Any], request: Any, call: Call) -> Any:
+        """Run a handler of any kind to its end.
+
+        A generator is run here and its items are written, since what it raises after it was returned would pass by us.
+        """
+        self._check(request, call)
+        response = method(request, call.context)
+        if not hasattr(response, "__aiter__"):
+            return await response
+        async for item in response:
+            await call.context.write(item)
+        return None
+
+    def _check(self, request: Any, call: Call) -> None:
+        """Hold the schema's rules; a request stream's messages are for its servicer, which knows what to answer."""
+        if isinstance(request, EnqueueJobRequest):
+            self._shapes.check(request)
+        elif isinstance(request, Malformed):
+            raise malformed()
+        elif isinstance(request, Message) and call.method not in UNIMPLEMENTED_RPCS:
+            check(request)
 
     async def _end(self, call: Call, error: BaseException) -> NoReturn:
         """Turn what a handler raised into the call's status, unless it is one already."""
@@ -143,24 +168,6 @@ class CallInterceptor(AsyncServerInterceptor):
         if _log.isEnabledFor(level):
             facts = {"method": call.method, "code": code, "seconds": round(seconds, 6), "peer": call.context.peer()}
             _log.log(level, "call ended", extra=facts | {"request_id": call.request_id})
-
-
-async def _respond(method: Callable[..., Any], request: Any, call: Call) -> Any:
-    """Run a handler of any kind to its end.
-
-    A generator is run here and its items are written, since what it raises after it was returned would pass by us.
-    Messages of a request stream are checked by its servicer, which alone knows how to answer a bad one.
-    """
-    if isinstance(request, Malformed):
-        raise malformed()
-    if isinstance(request, Message) and call.method not in UNIMPLEMENTED_RPCS:
-        check(request)
-    response = method(request, call.context)
-    if not hasattr(response, "__aiter__"):
-        return await response
-    async for item in response:
-        await call.context.write(item)
-    return None
 
 
 async def _refuse(call: Call, error: BaseException) -> NoReturn:
