@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -15,6 +15,7 @@ from gosynq.v1 import worker_pb2
 from gosynq.v1.worker_service_pb2 import ExtendLeasesRequest
 from gosynq_client.errors import SessionReplaced
 from gosynq_client.remote.connection import WorkConnection
+from gosynq_client.remote.lateness import Lateness
 from gosynq_client.remote.messages import (
     MOST_IN_FLIGHT,
     extension_of,
@@ -84,6 +85,7 @@ class StreamLeaseSource:
         self._refusing = False
         self._leaving = False
         self._leases = OpenLeases()
+        self._lateness = Lateness()
         self._cancels: dict[str, str] = {}
         self._arrived = asyncio.Event()
         self._wanted = 0
@@ -118,6 +120,8 @@ class StreamLeaseSource:
         await connection.limit(self._limit(less=len(ended)))
         refusals = await self._settle(connection, results) if results else []
         self._leases.forget(ended)
+        if self._leases.doubtful:
+            await self._ask_for_doubtful()
         leases = self._taken()
         self._wanted = max(wanted - len(leases), 0)
         return Exchange(leases=leases, refusals=refusals)
@@ -175,8 +179,10 @@ class StreamLeaseSource:
 
     def leases_came(self, leases: Sequence[worker_pb2.Lease]) -> None:
         """Keep new leases until the runtime takes them."""
+        now = datetime.now(UTC)
         for message in leases:
-            self._leases.come(lease_of(message))
+            lease = lease_of(message)
+            self._leases.come(lease, doubtful=self._lateness.is_doubtful(lease, now))
         self._arrived.set()
 
     def cancel_came(self, notice: CancelNotice) -> None:
@@ -256,6 +262,15 @@ class StreamLeaseSource:
                 if refusal is not None:
                     refusals.append(refusal)
         return refusals
+
+    async def _ask_for_doubtful(self) -> None:
+        """Extend leases that came late before a handler begins: what is lost may run elsewhere."""
+        doubtful, asked_at = self._leases.doubtful, datetime.now(UTC)
+        with suppress(SourceUnavailable):
+            await self.extend([])
+            for lease in filter(self._leases.holds, doubtful):
+                self._lateness.correct(lease, asked_at)
+            self._leases.trust(doubtful)
 
     def _taken(self) -> list[Lease]:
         leases = self._leases.take()

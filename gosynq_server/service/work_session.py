@@ -40,7 +40,9 @@ _ATTEMPTS_END = timedelta(seconds=15)
 class WorkSession:
     """Takes jobs for a worker and settles what it made of them, in one loop; what it has to tell is in deliveries.
 
-    Never more leases are open than limit says: a lease is open until its result is acknowledged, or it has run out.
+    Never more leases are open than limit says: a lease is open until its result is acknowledged, or it has run out. A
+    worker that is overdue with its heartbeat gets no more until it is heard again: it may be paused, or cut off, and
+    each lease that it never sees would be a delivery spent.
     """
 
     def __init__(self, database: Database, leases: Leases, profile: WorkerProfile) -> None:
@@ -66,11 +68,13 @@ class WorkSession:
 
     def limit(self, max_in_flight: int) -> None:
         """Let at most so many leases be open; those that are go on."""
+        self._heard()
         self._limit = max_in_flight
         self.taker.woken.set()
 
     def offer(self, results: Sequence[RemoteResult]) -> None:
         """Settle results soon; each is acknowledged."""
+        self._heard()
         for result in results:
             self._held.drop(key_of(result.lease))
         self._results += results
@@ -86,6 +90,7 @@ class WorkSession:
 
     async def beat(self, held: Sequence[LeaseRef]) -> list[LeaseStatus]:
         """Extend leases; those that hold count as open from now on, wherever they were granted."""
+        self._heard()
         extended = await self._leases.extend(held, lease_duration=self.profile.lease_duration)
         for lease in held:
             found = extended.get(key_of(lease))
@@ -97,6 +102,7 @@ class WorkSession:
 
     async def report(self, progress: Sequence[RemoteProgress]) -> None:
         """Keep the progress of jobs."""
+        self._heard()
         await self._leases.report_progress(progress)
 
     async def run(self) -> None:
@@ -144,6 +150,11 @@ class WorkSession:
         for cancel in cancels:
             await self.deliveries.put(cancel)
 
+    def _heard(self) -> None:
+        if self._held.is_overdue:
+            self.taker.woken.set()
+        self._held.heard()
+
     def _cancel_asked(self, job: JobId, reason: str) -> None:
         lease = self._held.of_job(job)
         if lease is not None:
@@ -152,7 +163,9 @@ class WorkSession:
 
     def _room(self) -> int:
         """Return how many leases may follow an exchange that settles all but the results that are left."""
-        self._held.drop_lapsed()
+        self._held.review()
+        if self._held.is_overdue:
+            return 0
         return max(self._limit - len(self._held) - len(self._results), 0)
 
     def _room_in(self, queue: str) -> int | None:

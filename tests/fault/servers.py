@@ -1,4 +1,4 @@
-"""Servers in processes of their own: started, awaited, killed, frozen and stopped."""
+"""Servers and workers in processes of their own: started, awaited, killed, frozen and stopped."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ PATIENCE = 60.0
 _STOP_PATIENCE = 25.0
 
 _ANY_PORTS = tuple(flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0"))
+_WORKER = "worker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Ended:
 
 
 class ServerProcess:
-    """A gosynq process. Its standard error goes to a file; a ready server tells its addresses on standard output."""
+    """A gosynq process. Its standard error goes to a file; a ready one tells its addresses on standard output."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -41,9 +42,10 @@ class ServerProcess:
     @classmethod
     async def spawn(cls, *arguments: str, log: Path, environment: dict[str, str]) -> ServerProcess:
         """Start `gosynq ARGUMENTS` on free ports where they name none, and return at once."""
+        ports = () if arguments[0] == _WORKER else _ANY_PORTS  # a worker takes free ones by itself
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gosynq_server", arguments[0], *_ANY_PORTS, *arguments[1:], "--json"),
+                *(sys.executable, "-m", "gosynq_server", arguments[0], *ports, *arguments[1:], "--json"),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
                 cwd=ROOT,

@@ -34,3 +34,14 @@ def test_what_is_forgotten_is_handed_out_no_more() -> None:
     held.come(second)
     held.forget([first, a_lease(job_id="stranger")])
     assert (held.take(), held.all()) == ([second], [second])
+
+
+def test_a_doubtful_lease_waits_until_it_is_trusted_or_forgotten() -> None:
+    held, (sure, doubtful, lost) = OpenLeases(), leases(3)
+    held.come(sure)
+    held.come(doubtful, doubtful=True)
+    held.come(lost, doubtful=True)
+    assert (held.take(), held.doubtful) == ([sure], [doubtful, lost])
+    held.forget([lost])
+    held.trust([doubtful, lost])
+    assert (held.take(), held.doubtful, held.all()) == ([doubtful], [], [sure, doubtful])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -24,10 +25,11 @@ ACTIVE = worker_pb2.LEASE_STATE_ACTIVE
 LOST = worker_pb2.LEASE_STATE_LOST
 
 
-def a_grant(job_id: str, *, token: str = TOKEN, sequence: int = 1) -> worker_pb2.Lease:
+def a_grant(job_id: str, *, token: str = TOKEN, sequence: int = 1, age: timedelta = timedelta()) -> worker_pb2.Lease:
     lease = worker_pb2.Lease(lease_token=token, lease_sequence=sequence)
     lease.job.id, lease.job.queue, lease.job.kind = job_id, "mail", "send"
     lease.job.payload_bytes, lease.job.content_type = b"{}", "application/json"
+    lease.job.locked_at.FromDatetime(datetime.now(UTC) - age)
     lease.valid_for.FromSeconds(30)
     return lease
 

@@ -213,6 +213,22 @@ async def test_a_cancel_of_a_lease_that_waits_is_passed_on_once_it_is_taken(
     assert await heard.cancels.get() == ("a", "why")
 
 
+async def test_leases_that_come_late_are_asked_for_before_a_handler_begins(
+    sessions: SessionServer, source: StreamLeaseSource
+) -> None:
+    session = await sessions.next()
+    await session.welcome()
+    asking = asyncio.create_task(source.exchange((), 3))
+    await session.limit()
+    await asking
+    late = timedelta(seconds=40)
+    await session.grant(a_grant("a", age=late), a_grant("b"), a_grant("c", age=late))
+    await source.wait(A_WHILE)
+    taking = asyncio.create_task(source.exchange((), 3))
+    assert await session.answer_heartbeat(a_status("a", LOST), a_status("b"), a_status("c")) == ["a", "b", "c"]
+    assert [lease.job_id for lease in (await taking).leases] == ["b", "c"]
+
+
 async def test_progress_is_told_in_one_message(sessions: SessionServer, source: StreamLeaseSource) -> None:
     session = await sessions.next()
     await session.welcome()
