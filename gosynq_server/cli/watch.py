@@ -46,7 +46,7 @@ def watch(  # noqa: PLR0913 - one parameter per option, as typer has it
     since: Annotated[
         str, typer.Option(metavar="DURATION|MOMENT", help="Begin so long ago (10m), or then (2030-01-31T12:00:00Z).")
     ] = "",
-    cursor: Annotated[str, typer.Option(help="Go on from here, as an earlier watch told.")] = "",
+    cursor: Annotated[str | None, typer.Option(help="Go on from here, as an earlier watch told.")] = None,
     snapshot: Annotated[bool, typer.Option("--snapshot", help="Show first the jobs that are not over yet.")] = False,
     stop_when_terminal: Annotated[
         bool, typer.Option("--stop-when-terminal", help="End once each --job is over and all of it is shown.")
@@ -68,7 +68,7 @@ def watch(  # noqa: PLR0913 - one parameter per option, as typer has it
         "include_payload": payload,
         "from_oldest": from_oldest,
         "start_at": arguments.since(since, "--since", now=datetime.now(UTC)),
-        "cursor": cursor or None,
+        "cursor": cursor,
         "stop_when_terminal": stop_when_terminal,
         "on_connection": notices.heard,
     }

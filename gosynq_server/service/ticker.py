@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gosynq_server.domain.errors import GosynqError
 from gosynq_server.service.wakeups import Signal
 from gosynq_server.store import events
 
@@ -32,7 +33,7 @@ class Ticker:
         self.end: Position | None = None
         self._turn = asyncio.Lock()
         self._begun = 0
-        self._now: tuple[int, Position] | None = None
+        self._now: tuple[int, Position | GosynqError] | None = None
 
     async def run_once(self) -> timedelta:
         """Make a tick, wait until the next may be made, and return how long it is until the next look."""
@@ -43,14 +44,24 @@ class Ticker:
     async def now(self) -> Position:
         """Return a position behind everything that was committed before the call. Raises GosynqError.
 
-        Calls share a tick that begins after they came: one that has begun may not see what was committed since.
+        Calls share a tick that begins after they came, or its failure: one that has begun may not see what was committed
+        since, and where the database does not answer they would wait for it one after the other.
         """
         asked = self._begun
         async with self._turn:
             if self._now is None or self._now[0] <= asked:
                 self._begun += 1
-                self._now = (self._begun, await self._tick(_AT_ONCE))
-            return self._now[1]
+                self._now = (self._begun, await self._tick_or_failure())
+            answer = self._now[1]
+        if isinstance(answer, GosynqError):
+            raise answer
+        return answer
+
+    async def _tick_or_failure(self) -> Position | GosynqError:
+        try:
+            return await self._tick(_AT_ONCE)
+        except GosynqError as error:
+            return error
 
     async def _tick(self, min_age: timedelta) -> Position:
         ticked = await events.make_tick(self._database, min_age=min_age)

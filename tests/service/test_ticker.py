@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+
+import asyncpg
 
 from gosynq_server.domain.errors import DatabaseUnavailable
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.wakeups import Signal
+from gosynq_server.store.database import Database
 from tests.service.house import House, SpiedDatabase
 from tests.service.watching import (
     told_from,
@@ -46,3 +50,31 @@ async def test_a_tick_that_fails_is_tried_anew_by_the_next_who_asks(house: House
         database.away = frozenset()
         await house.add()
         assert await told_from(house, await ticker.now(), 0) == []
+
+
+async def test_calls_share_the_failure_of_a_database_that_keeps_them_waiting(house: House) -> None:
+    async with SilentDatabase(house.url) as database:
+        ticker = Ticker(database, ticked=Signal())
+        first, *others = [asyncio.ensure_future(ticker.now()) for _ in range(50)]
+        await database.asked.acquire()
+        database.answers.release()
+        await asyncio.wait([first])
+        await database.asked.acquire()
+        database.answers.release()
+        results = await asyncio.gather(first, *others, return_exceptions=True)
+
+    assert {type(result) for result in results} == {DatabaseUnavailable}
+    assert database.asked.locked()
+
+
+class SilentDatabase(Database):
+    """A database that lets everybody wait until it is told to fail."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.asked, self.answers = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+    async def fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        self.asked.release()
+        await self.answers.acquire()
+        raise DatabaseUnavailable

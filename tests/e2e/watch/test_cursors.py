@@ -109,3 +109,10 @@ def test_the_command_tells_a_program_its_reason(served: Served) -> None:
     done = gosynq_apart("watch", "--cursor", "rubbish", "--json", GOSYNQ_TARGET=served.addresses["grpc"])
 
     assert json.loads(done.error)["error"]["reason"] == "CURSOR_INVALID"
+
+
+def test_an_empty_cursor_is_refused_and_does_not_begin_now(served: Served) -> None:
+    done = gosynq_apart("watch", "--cursor", "", GOSYNQ_TARGET=served.addresses["grpc"])
+
+    assert (done.status, done.out) == (1, "")
+    assert done.error.startswith("gosynq: cursor: must be at least 1 characters")
