@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from bench import figures, watching
+from bench import figures, watching, working
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +35,8 @@ WHOLE: Mapping[str, Figure] = {
     "watch-fan-out-100": partial(watching.watch_fan_out, 100, 10_000),
     "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
     "watch-stalled": partial(watching.watch_stalled, 100, 80),
+    "work-1": partial(working.work, 1, 100_000),
+    "work-10": partial(working.work, 10, 100_000),
 }
 QUICK: Mapping[str, Figure] = {
     **{name: WHOLE[name] for name in ("unary-1", "unary-16", "unary-128")},
@@ -49,6 +51,8 @@ QUICK: Mapping[str, Figure] = {
     "watch-fan-out-100": partial(watching.watch_fan_out, 100, 3_000),
     "watch-fan-out-1000": partial(watching.watch_fan_out, 1_000, 1_000),
     "watch-stalled": partial(watching.watch_stalled, 100, 40),
+    "work-1": partial(working.work, 1, 20_000),
+    "work-10": partial(working.work, 10, 20_000),
 }
 
 

@@ -52,7 +52,12 @@ def nothing_server(folder: Path) -> Iterator[dict[str, Any]]:
 
 def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
     """Run a load in a process of its own and return what it measured."""
-    command = [sys.executable, "-m", "bench.load", target, figure, *map(str, arguments)]
+    return run("bench.load", target, figure, *arguments)
+
+
+def run(module: str, *arguments: object) -> dict[str, Any]:
+    """Run a module in a process of its own and return what it measured."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     done = subprocess.run(  # noqa: S603 - the command is our own
         command, check=True, capture_output=True, text=True, timeout=_LOAD_SECONDS
     )
