@@ -86,6 +86,32 @@ async def test_workers_outlast_kills_of_their_server(
     assert {run.start.pid for run in history.runs()} == {worker.pid for worker in workers}
 
 
+@pytest.mark.timeout(90)
+async def test_workers_leave_a_server_that_stops_and_spend_no_attempt_over_it(
+    launch: Launch, database_url: str, chronicle: Chronicle, random: Random
+) -> None:
+    address, command = address_of(database_url)
+    server = await (await launch(*command, *_LONG_LEASE, "--grace", "20s")).ready()
+    worker = await (await launch(*worker_of(address), log="worker")).ready()
+    async with client_of(address) as client:
+        load = Load(client=client, journal=chronicle.journal, random=random)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(load.run())
+            for _ in range(3):
+                await load.acknowledge(random.randrange(50, 300))
+                async with asyncio.timeout(5):  # workers leave when they are asked to: the grace is not used up
+                    await stop(server)
+                server = await (await launch(*command, *_LONG_LEASE, "--grace", "20s")).ready()
+            load.stop()
+        await drain(client)
+    await stop(worker)
+    await stop(server)
+    history, tables = chronicle.read(), await read_tables(database_url)
+    assert check(history, tables, LIMITS) == []
+    assert {attempt.outcome for attempt in tables.attempts} <= {"failed", "cancelled"}
+    assert "Traceback" not in worker.log() + server.log()
+
+
 @pytest.mark.timeout(60)
 async def test_what_runs_while_the_server_is_killed_goes_on_under_its_lease_and_is_settled_by_the_next(
     launch: Launch, database_url: str, chronicle: Chronicle, bell: Bell, random: Random
