@@ -37,6 +37,8 @@ WHOLE: Mapping[str, Figure] = {
     "watch-stalled": partial(watching.watch_stalled, 100, 80),
     "work-1": partial(working.work, 1, 100_000),
     "work-10": partial(working.work, 10, 100_000),
+    "work-python": partial(working.work_python, 100_000),
+    "work-latency": partial(working.work_latency, 1_000),
 }
 QUICK: Mapping[str, Figure] = {
     **{name: WHOLE[name] for name in ("unary-1", "unary-16", "unary-128")},
@@ -53,6 +55,8 @@ QUICK: Mapping[str, Figure] = {
     "watch-stalled": partial(watching.watch_stalled, 100, 40),
     "work-1": partial(working.work, 1, 20_000),
     "work-10": partial(working.work, 10, 20_000),
+    "work-python": partial(working.work_python, 20_000),
+    "work-latency": partial(working.work_latency, 300),
 }
 
 

@@ -43,6 +43,17 @@ def server(folder: Path, *flags: str, module: str = SERVER) -> Iterator[dict[str
 
 
 @contextmanager
+def worker(folder: Path, target: str, queue: str, *flags: str) -> Iterator[dict[str, Any]]:
+    """Run gosynq worker with the bench's handlers; give its addresses and process id."""
+    ready = folder / "worker.json"
+    ports = [flag for name in ("metrics", "health") for flag in (f"--{name}-port", "0")]
+    told = ["--target", target, "--queue", queue, "--handlers", "bench.handlers", "--log-level", "warning"]
+    command = [sys.executable, "-m", SERVER, "worker", *told, *ports, "--ready-file", str(ready), *flags]
+    with _process(command) as process:
+        yield _await_file(ready, process)
+
+
+@contextmanager
 def nothing_server(folder: Path) -> Iterator[dict[str, Any]]:
     """Run a gRPC server whose EnqueueJob does nothing; give its address and process id."""
     ready = folder / "nothing.json"
