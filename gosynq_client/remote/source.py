@@ -273,7 +273,8 @@ class StreamLeaseSource:
             self._leases.trust(doubtful)
 
     def _taken(self) -> list[Lease]:
-        leases = self._leases.take()
+        # At a stop what waits is on its way back.
+        leases = [] if self._refusing else self._leases.take()
         # What is returned here the runtime holds before the loop's next turn.
         asyncio.get_running_loop().call_soon(self._pass_cancels_on)
         return leases

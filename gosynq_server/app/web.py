@@ -59,6 +59,10 @@ class WebServer:
         """Serve until told to stop."""
         await self._server.serve(sockets=[self._socket])
 
+    def close(self) -> None:
+        """Listen no more, where it may never have run; harmless where it has ended."""
+        self._socket.close()
+
     def stop(self) -> None:
         """Take no more requests and let the open ones end; twice is harmless."""
         self._server.should_exit = True

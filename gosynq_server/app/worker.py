@@ -39,14 +39,22 @@ async def work(
     handlers = load_all_handlers(config.handlers) or Handlers()
     stopping = asyncio.Event()
     with set_by_signals(stopping):
-        await WorkerProcess(config, client, handlers).run(stopping, on_ready=on_ready)
+        await WorkerProcess(config, client, handlers, on_ready=on_ready).run(stopping)
 
 
 class WorkerProcess:
     """The parts of one worker, and the order in which they start and stop."""
 
-    def __init__(self, config: WorkerConfig, client: ClientOptions, handlers: Handlers) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        client: ClientOptions,
+        handlers: Handlers,
+        *,
+        on_ready: Callable[[WorkerAddresses], None] | None,
+    ) -> None:
         self._config = config
+        self._on_ready = on_ready
         self._changed = asyncio.Event()
         self._board = HealthBoard(())
         self._probes = HealthServer(self._board)
@@ -64,17 +72,16 @@ class WorkerProcess:
             connected=lambda: self._worker.is_connected,
         )
 
-    async def run(self, stopping: asyncio.Event, *, on_ready: Callable[[WorkerAddresses], None] | None = None) -> None:
+    async def run(self, stopping: asyncio.Event) -> None:
         """Work until stopping is set, or a server wants it."""
         try:
-            await self._bind_and_work(stopping, on_ready)
+            await self._bind_and_work(stopping)
         finally:
-            if self._config.ready_file is not None:
-                remove_ready_file(self._config.ready_file)
+            self._tell_no_more()
             # Where it could not start too: the library would look for the closed event loop otherwise.
             await self._probes.stop()
 
-    async def _bind_and_work(self, stopping: asyncio.Event, on_ready: Callable[[WorkerAddresses], None] | None) -> None:
+    async def _bind_and_work(self, stopping: asyncio.Event) -> None:
         config, host = self._config, self._config.host
         health_port = listen_by(self._probes.bind, host, config.health_port, flag="--health-port")
         metrics = WebServer(self._metrics.app(), listen(host, config.metrics_port, flag="--metrics-port"))
@@ -83,11 +90,17 @@ class WorkerProcess:
             metrics=address_of(host, metrics.port),
             health=address_of(host, health_port),
         )
-        await self._probes.start()
+        try:
+            await self._probes.start()
+            await self._work(stopping, metrics, addresses)
+        finally:
+            metrics.close()
+
+    async def _work(self, stopping: asyncio.Event, metrics: WebServer, addresses: WorkerAddresses) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(metrics.run())
             helpers = [
-                group.create_task(self._show_connection(addresses, on_ready)),
+                group.create_task(self._show_connection(addresses)),
                 group.create_task(self._stop_when(stopping)),
             ]
             try:
@@ -97,9 +110,7 @@ class WorkerProcess:
             for helper in helpers:
                 helper.cancel()
 
-    async def _show_connection(
-        self, addresses: WorkerAddresses, on_ready: Callable[[WorkerAddresses], None] | None
-    ) -> None:
+    async def _show_connection(self, addresses: WorkerAddresses) -> None:
         """Show in health whether a server answers; the first time that one does, tell of it."""
         told = False
         while True:
@@ -108,9 +119,9 @@ class WorkerProcess:
             await self._board.set_ready(self._worker.is_connected)
             if self._worker.is_connected and not told:
                 told = True
-                self._tell_ready(addresses, on_ready)
+                self._tell_ready(addresses)
 
-    def _tell_ready(self, addresses: WorkerAddresses, on_ready: Callable[[WorkerAddresses], None] | None) -> None:
+    def _tell_ready(self, addresses: WorkerAddresses) -> None:
         if self._config.ready_file is not None:
             write_ready_file(self._config.ready_file, addresses, version=version("gosynq"))
         facts = {
@@ -120,13 +131,18 @@ class WorkerProcess:
             "health": addresses.health,
         }
         _log.info("gosynq works", extra=facts)
-        if on_ready is not None:
-            on_ready(addresses)
+        if self._on_ready is not None:
+            self._on_ready(addresses)
+
+    def _tell_no_more(self) -> None:
+        if self._config.ready_file is not None:
+            remove_ready_file(self._config.ready_file)
 
     async def _stop_when(self, stopping: asyncio.Event) -> None:
         """Take no more, give what runs its grace, settle."""
         await stopping.wait()
         _log.info("gosynq stops", extra={"worker_id": self._worker.worker_id})
+        self._tell_no_more()
         await self._board.drain()
         self._worker.stop()
 

@@ -56,13 +56,13 @@ def reaching(target: str) -> Iterator[None]:
 
     try:
         yield
-    except TokenInTheOpen as error:
-        description = f"it would travel unencrypted to {target}; encrypt by --tls or --tls-ca"
-        raise ConfigError(Problem(name="token", description=description)) from error
     except Exception as error:
         first = error
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
+        if isinstance(first, TokenInTheOpen):
+            description = f"it would travel unencrypted to {target}; encrypt by --tls or --tls-ca"
+            raise ConfigError(Problem(name="token", description=description)) from error
         if not found_nobody(first):
             raise
         raise _unreached(first, target) from error

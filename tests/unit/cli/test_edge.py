@@ -16,6 +16,7 @@ Told: TypeAlias = Callable[..., tuple[int, str]]
 
 # A port that nothing listens on and nobody can be given: connecting to it is refused at once.
 NOBODY = "127.0.0.1:1"
+A_WORKER = ("worker", "--handlers", "gosynq_server.demo.handlers", "--queue", "a")
 
 
 @pytest.fixture
@@ -55,6 +56,16 @@ def told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         (["jobs", "list", "--tls-key", __file__], "tls_cert and tls_key: they go together; give both or neither"),
         (["jobs", "list", "--tls-ca", "/no/ca.pem"], "tls_ca (from --tls-ca): '/no/ca.pem' is not the path of a file"),
         (["health", "--target", "localhost"], "target (from --target): 'localhost' is not HOST:PORT, its port from 1"),
+        (
+            ["worker", "--handlers", "a"],
+            "queues: a worker needs at least one, by --queue NAME[:WEIGHT] or GOSYNQ_QUEUES",
+        ),
+        (["worker", "--queue", "a"], "handlers: a worker needs some, by --handlers or GOSYNQ_HANDLERS"),
+        (
+            ["worker", "--queue", "a:x"],
+            "queues (from --queue): ['a:x'] is not a list, each item being NAME or NAME:WEI",
+        ),
+        ([*A_WORKER, "--token", "a", "--target", "192.0.2.1:1"], "token: it would travel unencrypted to 192.0.2.1:1;"),
         (["up", "--ready-file", "/no/x"], "ready_file (from --ready-file): '/no/x' is not the path of a file in a "),
         (["serve", "--database-url", "postgresql://u:secret@h:x/d"], "database_url (from --database-url): the value "),
         (["up", "--grpc-port", "x"], "grpc_port (from --grpc-port): 'x' is not a whole number from 0 to 65535"),
