@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gosynq_server.domain.worker import Delivery, WorkerProfile
     from gosynq_server.service.leases import Exchanged, Leases
     from gosynq_server.store.database import Database
-    from gosynq_server.store.leases import Extended
+    from gosynq_server.store.leases import Extended, LeaseKey
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class WorkSession:
         self._held = HeldLeases()
         self._limit = 0
         self._results: list[RemoteResult] = []
+        self._offered: set[LeaseKey] = set()
         self._settled = asyncio.Event()
         self._settled.set()
         self._exchanging = asyncio.Lock()
@@ -77,6 +78,7 @@ class WorkSession:
         self._heard()
         for result in results:
             self._held.drop(key_of(result.lease))
+            self._offered.add(key_of(result.lease))
         self._results += results
         self._settled.clear()
         self.taker.woken.set()
@@ -89,14 +91,18 @@ class WorkSession:
             return
 
     async def beat(self, held: Sequence[LeaseRef]) -> list[LeaseStatus]:
-        """Extend leases; those that hold count as open from now on, wherever they were granted."""
+        """Extend leases; those that hold count as open from now on, wherever they were granted.
+
+        One whose result was offered before counts with the results already, and is over as soon as that is settled.
+        """
         self._heard()
+        ending = frozenset(self._offered)
         extended = await self._leases.extend(held, lease_duration=self.profile.lease_duration)
         for lease in held:
             found = extended.get(key_of(lease))
             if found is None:
                 self._held.drop(key_of(lease))
-            else:
+            elif key_of(lease) not in ending:
                 self._held.hold(lease, found.valid_for)
         return [status_of(lease, extended.get(key_of(lease))) for lease in held]
 
@@ -129,6 +135,7 @@ class WorkSession:
             _log.warning("a session was held up", extra={"worker_id": self.profile.worker_id, "error": str(error)})
             await asyncio.sleep(_AFTER_FAILURE_SECONDS)
             return
+        self._offered.difference_update(key_of(result.lease) for result in results)
         # What has ended is acknowledged first: the leases that take its place come after it.
         if results:
             await self.deliveries.put(Acknowledged(acks=[_ack(result.lease, exchanged) for result in results]))

@@ -1,0 +1,28 @@
+"""What counts as an open lease of a session, over a real database."""
+
+from __future__ import annotations
+
+import asyncio
+
+from gosynq_client.worker.outcomes import Succeeded
+from gosynq_server.domain.lease_names import RemoteResult, ref_of
+from gosynq_server.domain.worker import Acknowledged, Granted, Subscription, WorkerProfile
+from tests.service.house import PATIENCE_SECONDS, House
+
+PROFILE = WorkerProfile(worker_id="w-1", subscriptions=[Subscription(queue="q")])
+
+
+async def test_a_heartbeat_for_a_lease_whose_result_came_before_takes_no_place(house: House) -> None:
+    held = await house.started()
+    await house.add()
+    with house.workers.session(PROFILE) as session:
+        await session.beat([ref_of(held)])
+        session.limit(1)
+        session.offer([RemoteResult(lease=ref_of(held), outcome=Succeeded())])
+        await session.beat([ref_of(held)])
+        running = asyncio.create_task(session.run())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            deliveries = [await session.deliveries.get() for _ in range(2)]
+        running.cancel()
+
+    assert [type(delivery) for delivery in deliveries] == [Acknowledged, Granted]
