@@ -47,6 +47,7 @@ clients: $(LANGUAGES:%=clients-%)
 
 clients-go: .venv/.ready
 	buf generate --template clients/go/buf.gen.yaml
+	go -C clients/go vet ./...
 	go -C clients/go build -o bin/ ./...
 
 clients-typescript: .venv/.ready

@@ -23,6 +23,8 @@ export interface Job {
 export type Handler = (job: Job, signal: AbortSignal) => Promise<Content | undefined>;
 
 export class Failure extends Error {
+  override name = "HandlerFailed";
+
   constructor(
     message: string,
     readonly nonRetryable: boolean,

@@ -36,6 +36,8 @@ class Session {
     readonly held: () => LeaseRef[],
   ) {
     this.stream = bidiStream(client, WorkerService.method.work);
+    // Who reads the stream hears of its error; one of a write at that very moment has nobody else to hear it.
+    this.stream.on("error", () => {});
   }
 
   send(message: Message): void {
