@@ -137,12 +137,14 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
     log = EventLog(operations.database, operations.tail)
     watches = Watches(log, operations.tail, operations.progress, operations.jobs)
     metrics.events.watch_by(lambda: watches.count, watches.furthest_behind)
+    workers = Workers(operations.database, operations.queues, operations.leases, operations.jobs, operations.here)
+    metrics.count_worker_sessions_by(lambda: workers.session_count)
     services = Services(
         enqueuer=operations.enqueuer,
         jobs=operations.jobs,
         watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
-        workers=Workers(operations.database, operations.queues, operations.leases, operations.jobs, operations.here),
+        workers=workers,
         info=info,
     )
     return build_server(

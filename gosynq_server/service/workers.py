@@ -44,6 +44,11 @@ class Workers:
         self._here = here
         self._sessions: dict[str, WorkSession] = {}
 
+    @property
+    def session_count(self) -> int:
+        """How many workers have a session here."""
+        return len(self._sessions)
+
     @contextmanager
     def session(self, profile: WorkerProfile) -> Iterator[WorkSession]:
         """Open a session for the block; one of the same worker that is open here is told that it is replaced."""

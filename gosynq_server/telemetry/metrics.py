@@ -34,6 +34,8 @@ class Metrics:
             self._registry.register(collector)
         Info("gosynq_server", "What the server is.", registry=self._registry).info({"version": version})
         self._active = Gauge("gosynq_active_workers", "Attempts that are running here.", registry=self._registry)
+        meaning = "Workers whose stream is open here."
+        self._sessions = Gauge("gosynq_worker_sessions", meaning, registry=self._registry)
 
     def attempt_ended(self, ended: AttemptEnded) -> None:
         """Count an attempt."""
@@ -50,6 +52,10 @@ class Metrics:
     def count_active_workers_by(self, count: Callable[[], int]) -> None:
         """Have the running attempts counted by a function whenever Prometheus asks."""
         self._active.set_function(count)
+
+    def count_worker_sessions_by(self, count: Callable[[], int]) -> None:
+        """Have the workers that are connected counted by a function whenever Prometheus asks."""
+        self._sessions.set_function(count)
 
     def app(self) -> ASGIApp:
         """Return the ASGI app that answers GET /metrics, and nothing else."""

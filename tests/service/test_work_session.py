@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.lease_names import RemoteResult, ref_of
@@ -26,3 +27,10 @@ async def test_a_heartbeat_for_a_lease_whose_result_came_before_takes_no_place(h
         running.cancel()
 
     assert [type(delivery) for delivery in deliveries] == [Acknowledged, Granted]
+
+
+async def test_workers_are_counted_while_their_sessions_are_open(house: House) -> None:
+    other = replace(PROFILE, worker_id="other")
+    with house.workers.session(PROFILE), house.workers.session(other), house.workers.session(PROFILE):
+        assert house.workers.session_count == 2
+    assert house.workers.session_count == 0

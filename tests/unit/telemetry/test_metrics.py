@@ -191,6 +191,13 @@ async def test_active_workers_are_counted_when_prometheus_asks(metrics: Metrics)
     assert (await scrape(metrics))["gosynq_active_workers{}"] == 4
 
 
+async def test_worker_sessions_are_counted_when_prometheus_asks(metrics: Metrics) -> None:
+    sessions = [1]
+    metrics.count_worker_sessions_by(lambda: sessions[0])
+    sessions[0] = 3
+    assert (await scrape(metrics))["gosynq_worker_sessions{}"] == 3
+
+
 async def test_the_version_is_told(metrics: Metrics) -> None:
     assert (await scrape(metrics))["gosynq_server_info{version=1.2.3}"] == 1
 
