@@ -74,8 +74,8 @@ class Taker(Deaf):
 
     @property
     def is_promising(self) -> bool:
-        """Whether there may be a job."""
-        return bool(self._promising)
+        """Whether there may be a job of a queue from which the worker may have more."""
+        return any(self._demand.room(queue) != 0 for queue in self._promising)
 
     def jobs_ready(self, queue: str) -> None:
         """Look into this queue at the next exchange."""
