@@ -114,7 +114,8 @@ class WorkerServiceServicer(object):
         its loss.
 
         The worker extends its leases by WorkerHeartbeat at least every
-        heartbeat_interval. The server pushes CancelNotice, and GoAway when it wants
+        heartbeat_interval; one of which nothing is heard for two thirds of a lease
+        gets no more until it is heard again. The server pushes CancelNotice, and GoAway when it wants
         the worker elsewhere.
 
         To stop, a worker sends FlowControl with 0, finishes, and closes its side;
