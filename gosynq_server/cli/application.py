@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gosynq_server.cli import demo, doctor, enqueue, health, jobs, migrate, server, watch, worker
+from gosynq_server.cli import conformance, demo, doctor, enqueue, health, jobs, migrate, server, watch, worker
 from gosynq_server.cli.output import print_line
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(watch.watch)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(health.health)
+app.command()(conformance.conformance)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
