@@ -12,7 +12,7 @@ import typer
 from google.api import annotations_pb2
 from google.protobuf import json_format, message_factory
 
-from gosynq.v1 import admin_service_pb2, job_service_pb2
+from gosynq.v1 import admin_service_pb2, event_service_pb2, job_service_pb2
 from gosynq_server.cli.application import app
 from gosynq_server.config.client import ClientConfig
 from gosynq_server.config.server import Config
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SERVICES = (
     *job_service_pb2.DESCRIPTOR.services_by_name.values(),
+    *event_service_pb2.DESCRIPTOR.services_by_name.values(),
     *admin_service_pb2.DESCRIPTOR.services_by_name.values(),
 )
 COMMAND = re.compile(r"^\| `gosynq (\w+) ?([a-z\\|]+)?[ A-Z\[\]]*` \|", flags=re.MULTILINE)
