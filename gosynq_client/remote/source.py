@@ -66,17 +66,19 @@ class StreamLeaseSource:
         profile: Profile,
         *,
         on_cancel: Callable[[str, str], None],
+        on_lost: Callable[[str, str], None],
         on_stop: Callable[[], None],
         on_connection: Callable[[], None] = lambda: None,
     ) -> None:
         """Take jobs as the profile says.
 
-        on_cancel hears of cancels, on_stop when the worker is to end, on_connection whenever is_connected may be
-        another.
+        on_cancel hears of cancels (job, reason), on_lost of leases that are void (job, token), on_stop when the worker
+        is to end, on_connection whenever is_connected may be another.
         """
         self._stub = stub
         self._profile = profile
         self._on_cancel = on_cancel
+        self._on_lost = on_lost
         self._on_stop = on_stop
         self._on_connection = on_connection
         self._connection: WorkConnection | None = None
@@ -186,7 +188,10 @@ class StreamLeaseSource:
         self._arrived.set()
 
     def cancel_came(self, notice: CancelNotice) -> None:
-        """Pass a cancel on, that of a lease which waits here once it is taken."""
+        """Pass a cancel on, that of a lease which waits here once it is taken, and that of a void one as its loss."""
+        if notice.lease_lost:
+            self._lose((notice.lease.job_id, notice.lease.lease_token))
+            return
         self._cancels[notice.lease.job_id] = notice.reason
         self._pass_cancels_on()
 
@@ -228,17 +233,17 @@ class StreamLeaseSource:
         return hello_message(self._profile, held=self._leases.all(), max_in_flight=self._limit())
 
     def _resume(self, statuses: Iterable[worker_pb2.LeaseStatus]) -> None:
-        """Forget what is lost; the runtime hears of its own at the next heartbeat."""
-        held = {_key(lease): lease for lease in self._leases.all()}
+        """Take in what became of the open leases meanwhile."""
         for status in statuses:
-            lease = held.get((status.job_id, status.lease_token))
-            if lease is None:
-                continue
             if status.state == worker_pb2.LEASE_STATE_LOST:
-                self._leases.forget([lease])
+                self._lose((status.job_id, status.lease_token))
             elif status.cancel_requested:
-                self._remember_cancels([lease.job_id])
+                self._remember_cancels([status.job_id])
         self._pass_cancels_on()
+
+    def _lose(self, lost: tuple[str, str]) -> None:
+        self._leases.forget(lease for lease in self._leases.all() if _key(lease) == lost)
+        self._on_lost(*lost)
 
     def _limit(self, *, less: int = 0) -> int:
         """Return how many leases may be open: those that the runtime has, but for some that end, and what it wants."""

@@ -75,6 +75,7 @@ class RemoteWorker:
                 WorkerServiceStub(channel),
                 self._profile(),
                 on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
+                on_lost=lambda job, token: runtime.lose(job, token),  # noqa: PLW0108 - as above
                 on_stop=self.stop,
                 on_connection=self._on_connection,
             )

@@ -97,6 +97,12 @@ class WorkerRuntime:
         if attempt is not None:
             self._ledger.cancel(attempt, reason)
 
+    def lose(self, job_id: str, lease_token: str) -> None:
+        """Drop the attempt under a lease that is void, if it is here; nothing is reported of it."""
+        attempt = self._ledger.held.get(job_id)
+        if attempt is not None and attempt.lease.lease_token == lease_token:
+            self._ledger.interrupt(attempt, Interruption.LEASE_LOST)
+
     def _parts(self, threads: ThreadPoolExecutor) -> list[Part]:
         slots = [self._slot(threads) for _ in range(self._options.concurrency)]
         return [self._heartbeater.run, self._reporter.run, self._exchanger.watch, *(slot.run for slot in slots)]

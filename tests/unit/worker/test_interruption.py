@@ -346,3 +346,24 @@ async def test_a_stray_cancel_does_not_end_a_thread_s_attempt() -> None:
         release.set()
         await source.until(lambda: len(source.outcomes) == 2)
     assert source.outcomes == {"job-0": Succeeded(), "job-1": Succeeded()}
+
+
+@in_virtual_time
+async def test_an_attempt_whose_lease_is_void_is_dropped_and_nothing_is_told_of_it() -> None:
+    started = asyncio.Event()
+
+    async def handler(job: Job) -> None:
+        started.set()
+        await asyncio.sleep(100)
+
+    source = MemorySource(leases(1))
+    runtime = WorkerRuntime(source, only(handler))
+    async with running(runtime):
+        await started.wait()
+        runtime.lose("job-0", "another lease's")
+        runtime.lose("stranger", "token")
+        assert runtime.held == 1
+        runtime.lose("job-0", "token")
+        assert runtime.held == 0
+        await turns()
+    assert (source.outcomes, now()) == ({}, 0)

@@ -18,6 +18,7 @@ class Heard:
     """What a source told of by itself."""
 
     cancels: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
+    losses: asyncio.Queue[tuple[str, str]] = field(default_factory=asyncio.Queue)
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     connections: asyncio.Queue[bool] = field(default_factory=asyncio.Queue)
 
@@ -56,6 +57,7 @@ async def source(target: str, heard: Heard) -> AsyncIterator[StreamLeaseSource]:
             worker_service_pb2_grpc.WorkerServiceStub(channel),
             profile,
             on_cancel=lambda job_id, reason: heard.cancels.put_nowait((job_id, reason)),
+            on_lost=lambda job_id, token: heard.losses.put_nowait((job_id, token)),
             on_stop=heard.stopped.set,
             on_connection=lambda: heard.connections.put_nowait(leases.is_connected),
         )

@@ -56,7 +56,7 @@ async def test_a_break_in_the_middle_of_a_settlement_leaves_the_results_to_be_of
 
 @pytest.mark.usefixtures("running")
 async def test_open_leases_are_named_again_and_those_that_were_lost_no_more(
-    sessions: SessionServer, source: StreamLeaseSource
+    sessions: SessionServer, source: StreamLeaseSource, heard: Heard
 ) -> None:
     session = await sessions.next()
     await session.welcome()
@@ -68,6 +68,7 @@ async def test_open_leases_are_named_again_and_those_that_were_lost_no_more(
     session = await sessions.next()
     hello = await session.welcome(a_status("a"), a_status("b", LOST), a_status("c", LOST))
     assert [held.job_id for held in hello.held_leases] == ["a", "b", "c"]
+    assert [await heard.losses.get(), await heard.losses.get()] == [("b", "token"), ("c", "token")]
     session.end(UNAVAILABLE)
 
     hello = await (await sessions.next()).welcome()

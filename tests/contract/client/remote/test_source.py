@@ -213,6 +213,25 @@ async def test_a_cancel_of_a_lease_that_waits_is_passed_on_once_it_is_taken(
     assert await heard.cancels.get() == ("a", "why")
 
 
+async def test_a_cancel_that_voids_a_lease_is_its_loss(
+    sessions: SessionServer, source: StreamLeaseSource, heard: Heard
+) -> None:
+    session = await sessions.next()
+    await session.welcome()
+    await held_by(source, session, "a")
+    await session.grant(a_grant("b"))
+    await source.wait(A_WHILE)
+    for job_id in ("a", "b"):
+        notice = {"lease": {"job_id": job_id, "lease_token": "token"}, "reason": "forced", "lease_lost": True}
+        await session.write(cancels={"cancels": [notice]})
+        assert await heard.losses.get() == (job_id, "token")
+    assert heard.cancels.empty()
+    # Neither is open any more: one may be there for the one that is wanted.
+    asking = asyncio.create_task(source.exchange((), 2))
+    assert await session.limit() == 2
+    assert await asking == NOTHING
+
+
 async def test_leases_that_come_late_are_asked_for_before_a_handler_begins(
     sessions: SessionServer, source: StreamLeaseSource
 ) -> None:
