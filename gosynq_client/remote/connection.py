@@ -42,7 +42,7 @@ class Receiver(Protocol):
 class WorkConnection:
     """A stream that has said hello. Everything that is asked raises SourceUnavailable once it has ended.
 
-    A question that finds no answer within patience, or is cancelled on its way, ends the stream.
+    A question that finds no answer within patience ends the stream; one that is cancelled is sent all the same.
     """
 
     def __init__(
@@ -155,10 +155,14 @@ class WorkConnection:
 
     async def _send(self, request: WorkRequest) -> None:
         try:
-            async with self._writing:
-                await self._call.write(request)
+            # The library ends a stream whose writer is cancelled, as a heartbeat may be at the worker's own good end.
+            await asyncio.shield(self._write(request))
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise SourceUnavailable from error
+
+    async def _write(self, request: WorkRequest) -> None:
+        async with self._writing:
+            await self._call.write(request)
 
     async def _close(self) -> None:
         async with self._writing:
