@@ -44,6 +44,7 @@ from gosynq_server.telemetry.metrics import Metrics
 if TYPE_CHECKING:
     from gosynq_client.worker.handlers import Handlers
     from gosynq_server.config import Config
+    from gosynq_server.domain.job import JobId
     from gosynq_server.maintenance.loop import Round
     from gosynq_server.rpc.server import RpcServer
     from gosynq_server.store.queues import QueueSample
@@ -181,12 +182,16 @@ def compose_pool(
     config: Config, handlers: Handlers, operations: Operations, metrics: Metrics, *, worker_id: str
 ) -> WorkerRuntime:
     """Put the pool together: the workers' runtime over leases of this server's own."""
+
+    def cancel(job: JobId, reason: str, *, lease_lost: bool) -> None:  # noqa: ARG001 - its handler ends either way
+        runtime.cancel(job, reason)
+
     taker = Taker(
         operations.database,
         operations.leases,
         Taking(worker_id=worker_id, kinds=sorted(handlers.kinds)),
         Demand(weights=dict.fromkeys(config.queues, 1)),
-        on_cancel=lambda job, reason: runtime.cancel(job, reason),  # noqa: PLW0108 - runtime is bound below
+        on_cancel=cancel,
     )
     runtime = WorkerRuntime(
         LocalLeaseSource(operations.leases, taker),

@@ -70,10 +70,11 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelAsked:
-    """A cancel of a job that the worker holds."""
+    """A cancel of a job that the worker holds; lease_lost says that the lease is void already."""
 
     lease: LeaseRef
     reason: str
+    lease_lost: bool = False
 
 
 Delivery: TypeAlias = Granted | Acknowledged | CancelAsked

@@ -230,7 +230,9 @@ def _responses(delivery: Delivery, worker_id: str) -> Iterator[WorkResponse]:
         case Acknowledged():
             yield WorkResponse(result_acks=worker_service_pb2.JobResultAcks(acks=map(ack_message, delivery.acks)))
         case CancelAsked():
-            notice = worker_service_pb2.CancelNotice(lease=ref_message(delivery.lease), reason=delivery.reason)
+            notice = worker_service_pb2.CancelNotice(
+                lease=ref_message(delivery.lease), reason=delivery.reason, lease_lost=delivery.lease_lost
+            )
             yield WorkResponse(cancels=worker_service_pb2.CancelNotices(cancels=[notice]))
         case _:
             assert_never(delivery)

@@ -173,7 +173,8 @@ class Jobs:
         kept_for = await self._kept_for(location)
         if location.stage is Stage.RUNNING:
             done = await jobs.cancel_running(self._database, location.queue, job, kept_for=kept_for, reason=reason)
-            self._wakeups.cancel_requested(job, reason)
+            if done:
+                self._wakeups.cancel_requested(job, reason, lease_lost=True)
         else:
             done = await jobs.cancel_pending(
                 self._database, location.queue, job, stage=location.stage, kept_for=kept_for, reason=reason
@@ -207,7 +208,7 @@ class Jobs:
             raise JobProcessing(job_id=job, worker_id=location.worker_id)
         done = await jobs.delete(self._database, location.queue, job, stage=location.stage)
         if done and running:
-            self._wakeups.cancel_requested(job, "deleted")
+            self._wakeups.cancel_requested(job, "deleted", lease_lost=True)
         self._wakeups.jobs_finished([job] if done else [])
         return done
 

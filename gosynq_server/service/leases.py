@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
-    from gosynq_server.store.leases import ExpiredLease, Extended
+    from gosynq_server.store.leases import ExpiredLease, Extended, GoneLease
 
 L = TypeVar("L", bound="LeaseName")
 
@@ -40,13 +40,14 @@ _log = logging.getLogger(__name__)
 class Exchanged:
     """What an exchange came to: the new leases, and of the offered results, by their leases, what became of them.
 
-    statuses are those of the jobs whose results were applied; replaced is what was recorded in place of results that
-    could not be applied as they were.
+    statuses are those of the jobs whose results were applied, found those of the others, where there are such jobs;
+    replaced is what was recorded in place of results that could not be applied as they were.
     """
 
     leases: Sequence[Lease] = ()
     statuses: Mapping[LeaseKey, JobStatus] = field(default_factory=dict)
     refused: Mapping[LeaseKey, RefusalReason] = field(default_factory=dict)
+    found: Mapping[LeaseKey, JobStatus] = field(default_factory=dict)
     replaced: Mapping[LeaseKey, Outcome] = field(default_factory=dict)
 
 
@@ -72,9 +73,12 @@ class Leases:
         self._window = window
 
     async def exchange(self, queue: str, results: Sequence[Told], taking: Taking, *, wanted: int) -> Exchanged:
-        """Settle results of one queue and lease its next jobs; successes and new leases share one round trip."""
+        """Settle results of one queue and lease its next jobs; successes and new leases share one round trip.
+
+        Of several results for one lease the first counts.
+        """
         settings = await self._queues.get(queue)
-        offered = {key_of(result.lease): result.outcome for result in sorted(results, key=_by_key)}
+        offered = _firsts(results)
         replaced = {key: made for key, told in offered.items() if (made := _instead(told, settings)) is not None}
         ended = offered | replaced
         good = {key: told for key, told in ended.items() if isinstance(told, Succeeded)}
@@ -85,8 +89,14 @@ class Leases:
             missed, granted = await leases.exchange(self._database, settings, completions, self._claim(taking, wanted))
         statuses |= dict.fromkeys(good.keys() - missed, JobStatus.COMPLETED)
         self._tell(granted, good.keys() - missed)
-        refused = await self._refused(queue, ended.keys() - statuses)
-        return Exchanged(leases=granted, statuses=statuses, refused=refused, replaced=replaced)
+        gone = await self._gone(queue, ended.keys() - statuses)
+        return Exchanged(
+            leases=granted,
+            statuses=statuses,
+            refused={key: _reason(lease.settled) for key, lease in gone.items()},
+            found={key: lease.job_status for key, lease in gone.items() if lease.job_status is not None},
+            replaced=replaced,
+        )
 
     def _claim(self, taking: Taking, wanted: int) -> Claim:
         return Claim(
@@ -160,17 +170,22 @@ class Leases:
         ]
         return await Settler(self._database, queue, self._wakeups, window=self._window).settle(endings)
 
-    async def _refused(self, queue: str, missed: Collection[LeaseKey]) -> dict[LeaseKey, RefusalReason]:
-        """Say why leases could not be ended."""
-        if not missed:
-            return {}
-        settled = await leases.settled_among(self._database, queue, sorted(missed))
-        return {key: _reason(key in settled) for key in missed}
+    async def _gone(self, queue: str, missed: Collection[LeaseKey]) -> dict[LeaseKey, GoneLease]:
+        """Say how leases that could not be ended had ended."""
+        return await leases.gone(self._database, queue, sorted(missed)) if missed else {}
 
 
 def key_of(lease: LeaseName) -> LeaseKey:
     """Return the key of a lease."""
     return lease_key(lease.job_id, lease.lease_seq)
+
+
+def _firsts(results: Iterable[Told]) -> dict[LeaseKey, Outcome]:
+    """Return the first outcome that each lease was given, in the order of their keys."""
+    firsts: dict[LeaseKey, Outcome] = {}
+    for result in sorted(results, key=_by_key):
+        firsts.setdefault(key_of(result.lease), result.outcome)
+    return firsts
 
 
 def _by_key(result: Told) -> LeaseKey:

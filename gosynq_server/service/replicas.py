@@ -46,7 +46,7 @@ class Replicas(Deaf):
         self._on_tick = on_tick
         self._ready: set[str] = set()
         self._scheduled: set[str] = set()
-        self._cancels: dict[JobId, str] = {}
+        self._cancels: dict[JobId, tuple[str, bool]] = {}
         self._something = Signal()
 
     def jobs_ready(self, queue: str) -> None:
@@ -59,9 +59,9 @@ class Replicas(Deaf):
         self._scheduled.add(queue)
         self._something.set()
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
-        """Tell the others that a running job is to be cancelled."""
-        self._cancels[job] = reason
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
+        """Tell the others that a running job is to be cancelled, or that its lease is void."""
+        self._cancels[job] = (reason, lease_lost)
         self._something.set()
 
     async def send(self) -> None:
@@ -82,7 +82,10 @@ class Replicas(Deaf):
                 "from": self._server_id,
                 "ready": sorted(self._ready)[:_MOST_NAMES],
                 "scheduled": sorted(self._scheduled)[:_MOST_NAMES],
-                "cancels": [[job, _short(reason)] for job, reason in list(self._cancels.items())[:_MOST_CANCELS]],
+                "cancels": [
+                    [job, _short(reason), lease_lost]
+                    for job, (reason, lease_lost) in list(self._cancels.items())[:_MOST_CANCELS]
+                ],
             }
         )
         self._ready, self._scheduled, self._cancels = set(), set(), {}
@@ -107,8 +110,8 @@ class Replicas(Deaf):
             self._here.jobs_ready(queue)
         for queue in told["scheduled"]:
             self._here.jobs_scheduled(queue)
-        for job, reason in told["cancels"]:
-            self._here.cancel_requested(JobId(job), reason)
+        for job, reason, lease_lost in told["cancels"]:
+            self._here.cancel_requested(JobId(job), reason, lease_lost=lease_lost)
 
 
 def _short(reason: str) -> str:

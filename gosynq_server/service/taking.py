@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from gosynq_client.worker.outcomes import Released
 from gosynq_server.domain.errors import GosynqError
@@ -28,7 +28,14 @@ def _unbounded(queue: str) -> int | None:
     """Stand in where no queue has a limit of its own."""
 
 
-def _ignored(job: JobId, reason: str) -> None:
+class OnCancel(Protocol):
+    """Who hears of cancels of running jobs, whoever's they are; lease_lost says that the lease is void already."""
+
+    def __call__(self, job: JobId, reason: str, *, lease_lost: bool) -> None:
+        """Take one in; return at once."""
+
+
+def _ignored(job: JobId, reason: str, *, lease_lost: bool) -> None:
     """Stand in for who does not want to hear of cancels."""
 
 
@@ -59,9 +66,9 @@ class Taker(Deaf):
         taking: Taking,
         demand: Demand,
         *,
-        on_cancel: Callable[[JobId, str], None] = _ignored,
+        on_cancel: OnCancel = _ignored,
     ) -> None:
-        """Take as taking and demand say; on_cancel hears of cancels of running jobs, whoever's they are."""
+        """Take as taking and demand say; on_cancel hears of cancels."""
         self._database = database
         self._leases = leases
         self._taking = taking
@@ -84,9 +91,9 @@ class Taker(Deaf):
         self._promising[queue] = None
         self.woken.set()
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         """Pass it on to whoever runs the job."""
-        self._on_cancel(job, reason)
+        self._on_cancel(job, reason, lease_lost=lease_lost)
 
     async def look(self) -> None:
         """Look at every queue."""
@@ -158,5 +165,6 @@ def _together(answers: Sequence[Exchanged]) -> Exchanged:
         leases=[lease for answer in answers for lease in answer.leases],
         statuses={key: status for answer in answers for key, status in answer.statuses.items()},
         refused={key: reason for answer in answers for key, reason in answer.refused.items()},
+        found={key: status for answer in answers for key, status in answer.found.items()},
         replaced={key: outcome for answer in answers for key, outcome in answer.replaced.items()},
     )

@@ -27,8 +27,8 @@ class WakeupListener(Protocol):
     def jobs_finished(self, jobs: Iterable[JobId]) -> None:
         """Tell that jobs have become terminal."""
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
-        """Tell that a running job is to be cancelled."""
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
+        """Tell that a running job is to be cancelled, or that it is gone and its lease with it."""
 
 
 class Wakeups:
@@ -80,10 +80,10 @@ class Wakeups:
             listener.jobs_finished(known)
         self._set_signals()
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
-        """Tell that a running job is to be cancelled."""
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
+        """Tell that a running job is to be cancelled, or that it is gone and its lease with it."""
         for listener in self._listeners:
-            listener.cancel_requested(job, reason)
+            listener.cancel_requested(job, reason, lease_lost=lease_lost)
         self._set_signals()
 
     def _set_signals(self) -> None:
@@ -106,7 +106,7 @@ class Deaf:
     def jobs_finished(self, jobs: Iterable[JobId]) -> None:
         """Ignore it."""
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         """Ignore it."""
 
 

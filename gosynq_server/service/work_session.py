@@ -7,6 +7,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gosynq_client.worker.leases import RefusalReason
 from gosynq_server.domain.errors import GosynqError
 from gosynq_server.domain.lease_names import ref_of
 from gosynq_server.domain.worker import LONGEST_HEARTBEAT_SECONDS, Ack, Acknowledged, CancelAsked, Granted, LeaseStatus
@@ -58,6 +59,7 @@ class WorkSession:
         self._settled.set()
         self._exchanging = asyncio.Lock()
         self._cancels: list[CancelAsked] = []
+        self._early: list[tuple[JobId, str, bool]] = []
         self._limits = {subscription.queue: subscription.max_in_flight for subscription in profile.subscriptions}
         self.taker = Taker(
             database,
@@ -76,6 +78,8 @@ class WorkSession:
     def offer(self, results: Sequence[RemoteResult]) -> None:
         """Settle results soon; each is acknowledged."""
         self._heard()
+        if not results:
+            return
         for result in results:
             self._held.drop(key_of(result.lease))
             self._offered.add(key_of(result.lease))
@@ -126,6 +130,9 @@ class WorkSession:
     async def _exchange(self, results: list[RemoteResult], wanted: int) -> None:
         async with self._exchanging:
             await self._exchange_alone(results, wanted)
+            early, self._early = self._early, []
+        for job, reason, lease_lost in early:
+            self._cancel_asked(job, reason, lease_lost=lease_lost)
 
     async def _exchange_alone(self, results: list[RemoteResult], wanted: int) -> None:
         try:
@@ -136,13 +143,13 @@ class WorkSession:
             await asyncio.sleep(_AFTER_FAILURE_SECONDS)
             return
         self._offered.difference_update(key_of(result.lease) for result in results)
-        # What has ended is acknowledged first: the leases that take its place come after it.
-        if results:
-            await self.deliveries.put(Acknowledged(acks=[_ack(result.lease, exchanged) for result in results]))
-        if not self._results:
-            self._settled.set()
         for lease in exchanged.leases:
             self._held.hold(lease, valid_for(lease))
+        # What has ended is acknowledged first: the leases that take its place come after it.
+        if results:
+            await self.deliveries.put(Acknowledged(acks=_acks(results, exchanged)))
+        if not self._results:
+            self._settled.set()
         if exchanged.leases:
             await self.deliveries.put(Granted(leases=exchanged.leases))
 
@@ -162,11 +169,16 @@ class WorkSession:
             self.taker.woken.set()
         self._held.heard()
 
-    def _cancel_asked(self, job: JobId, reason: str) -> None:
+    def _cancel_asked(self, job: JobId, reason: str, *, lease_lost: bool) -> None:
         lease = self._held.of_job(job)
         if lease is not None:
-            self._cancels.append(CancelAsked(lease=ref_of(lease), reason=reason))
+            self._cancels.append(CancelAsked(lease=ref_of(lease), reason=reason, lease_lost=lease_lost))
+            if lease_lost:
+                self._held.drop(key_of(lease))
             self.taker.woken.set()
+        elif self._exchanging.locked():
+            # It may be of a lease that is committed and on its way here.
+            self._early.append((job, reason, lease_lost))
 
     def _room(self) -> int:
         """Return how many leases may follow an exchange that settles all but the results that are left."""
@@ -219,6 +231,12 @@ def status_of(lease: LeaseRef, extended: Extended | None) -> LeaseStatus:
     )
 
 
-def _ack(lease: LeaseRef, exchanged: Exchanged) -> Ack:
-    key = key_of(lease)
-    return Ack(lease=lease, refused=exchanged.refused.get(key), job_status=exchanged.statuses.get(key))
+def _acks(results: Sequence[RemoteResult], exchanged: Exchanged) -> list[Ack]:
+    """Answer results; of several for one lease the first was applied, the others are repeats."""
+    refused, known = dict(exchanged.refused), {**exchanged.found, **exchanged.statuses}
+    acks: list[Ack] = []
+    for result in results:
+        key = key_of(result.lease)
+        acks.append(Ack(lease=result.lease, refused=refused.get(key), job_status=known.get(key)))
+        refused.setdefault(key, RefusalReason.ALREADY_APPLIED)
+    return acks

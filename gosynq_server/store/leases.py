@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NewType
 
 from gosynq_client.worker.leases import Lease
-from gosynq_server.domain.job import AttemptOutcome, JobId
+from gosynq_server.domain.job import AttemptOutcome, JobId, JobStatus
 from gosynq_server.domain.lease import LeaseFacts
 from gosynq_server.domain.lease_names import lease_token
 from gosynq_server.store.records import Row, labels_of, retry_policy_of
@@ -75,6 +75,14 @@ class ExpiredLease:
     facts: LeaseFacts
     timed_out: bool
     seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoneLease:
+    """A lease that is gone: whether its worker's word had ended it, and its job's status now, if there is a job."""
+
+    settled: bool
+    job_status: JobStatus | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,10 +243,15 @@ async def keep_progress(executor: Executor, queue: str, texts: Mapping[LeaseKey,
     return {key: asked[key[0]] for key in texts if key[0] in asked}
 
 
-async def settled_among(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> set[LeaseKey]:
-    """Say which leases that are gone had been ended by their worker's word."""
-    rows = await executor.fetch("leases_settled", queue, *_ids_and_sequences(keys))
-    return {lease_key(row["id"], row["lease_seq"]) for row in rows}
+async def gone(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> dict[LeaseKey, GoneLease]:
+    """Say of leases that are gone how they had ended."""
+    rows = await executor.fetch("leases_gone", queue, *_ids_and_sequences(keys))
+    return {
+        lease_key(row["id"], row["lease_seq"]): GoneLease(
+            settled=row["settled"], job_status=JobStatus(row["status"]) if row["status"] else None
+        )
+        for row in rows
+    }
 
 
 async def facts(executor: Executor, queue: str, keys: Sequence[LeaseKey]) -> dict[LeaseKey, LeaseFacts]:

@@ -36,7 +36,7 @@ class FaultyLeases(Leases):
 def _source(house: House, *, among: Sequence[str] = (), cancels: list[str] | None = None) -> LocalLeaseSource:
     told = [] if cancels is None else cancels
 
-    def on_cancel(job: JobId, reason: str) -> None:
+    def on_cancel(job: JobId, reason: str, **_: object) -> None:
         told.append(f"{job} {reason}")
 
     leases = FaultyLeases(house.database, house.queues, house.wakeups, window=WINDOW)

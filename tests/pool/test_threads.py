@@ -9,7 +9,7 @@ import pytest
 
 from gosynq_client.worker import Handlers, Job, WorkerRuntime
 from gosynq_server.domain.errors import JobProcessing
-from gosynq_server.domain.job import JobStatus
+from gosynq_server.domain.job import JobId, JobStatus
 from tests.service.house import HOUR, SECOND, House
 
 
@@ -21,7 +21,10 @@ async def test_a_cancelled_job_cannot_be_retried_while_its_thread_goes_on(house:
         started.set()
         told.wait(10)
 
-    source = house.source(on_cancel=lambda job, reason: runtime.cancel(job, reason))  # noqa: PLW0108 - it is bound below
+    def cancel(job: JobId, reason: str, **_: object) -> None:
+        runtime.cancel(job, reason)
+
+    source = house.source(on_cancel=cancel)
     runtime = WorkerRuntime(source, handlers)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.run())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,7 +26,7 @@ from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
-from gosynq_server.service.taking import Demand, Taker
+from gosynq_server.service.taking import Demand, OnCancel, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
 from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
@@ -52,10 +52,12 @@ class SpiedDatabase(Database):
         super().__init__(dsn, **options)
         self.names: list[str] = []
         self.away: frozenset[str] = frozenset()
+        self.refused = asyncio.Event()
 
     async def fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
         self.names.append(name)
         if name in self.away:
+            self.refused.set()
             raise DatabaseUnavailable
         return await super().fetch(name, *arguments)
 
@@ -68,6 +70,7 @@ class Heard(Deaf):
         self.scheduled: list[str] = []
         self.finished: list[JobId] = []
         self.cancels: list[tuple[JobId, str]] = []
+        self.voided: list[JobId] = []
 
     def jobs_ready(self, queue: str) -> None:
         self.ready.append(queue)
@@ -78,8 +81,10 @@ class Heard(Deaf):
     def jobs_finished(self, jobs: Any) -> None:
         self.finished += jobs
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         self.cancels.append((job, reason))
+        if lease_lost:
+            self.voided.append(job)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +125,7 @@ class House:
         *,
         leases: Leases | None = None,
         among: Sequence[str] = (),
-        on_cancel: Callable[[JobId, str], None] = lambda job, reason: None,
+        on_cancel: OnCancel = lambda job, reason, *, lease_lost: None,
     ) -> LocalLeaseSource:
         """Return a source of leases of the kind k, which hears what is told here."""
         held, demand = leases or self.leases, Demand(weights=dict.fromkeys(among, 1))

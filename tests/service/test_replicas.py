@@ -28,8 +28,8 @@ class Ears(Deaf):
     def jobs_scheduled(self, queue: str) -> None:
         self._hear("scheduled", queue)
 
-    def cancel_requested(self, job: JobId, reason: str) -> None:
-        self._hear(job, reason)
+    def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
+        self._hear(job, reason, *(["lost"] if lease_lost else []))
 
     def _hear(self, *what: str) -> None:
         self.heard.add(what)
