@@ -44,8 +44,8 @@ class Ticker:
     async def now(self) -> Position:
         """Return a position behind everything that was committed before the call. Raises GosynqError.
 
-        Calls share a tick that begins after they came, or its failure: one that has begun may not see what was committed
-        since, and where the database does not answer they would wait for it one after the other.
+        Calls share a tick that begins after they came, or its failure: one that has begun may not see what was
+        committed since, and where the database does not answer they would wait for it one after the other.
         """
         asked = self._begun
         async with self._turn:
