@@ -11,8 +11,7 @@ from gosynq_server.domain.errors import FieldViolation, ValidationFailed
 if TYPE_CHECKING:
     from gosynq_client.worker.outcomes import Outcome
 
-_SEQUENCE_DIGITS = 9
-_QUEUE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_TOKEN = re.compile(r"([1-9][0-9]{0,8})\.([A-Za-z0-9][A-Za-z0-9_.-]{0,127})")
 
 
 class LeaseName(Protocol):
@@ -111,8 +110,8 @@ def lease_token(queue: str, lease_seq: int) -> str:
 
 def parse_lease(job_id: str, token: str) -> LeaseRef:
     """Return the lease of a job that a token names; raise ValidationFailed for another token."""
-    number, _, queue = token.partition(".")
-    if not (number.isascii() and number.isdecimal() and len(number) <= _SEQUENCE_DIGITS and _QUEUE.fullmatch(queue)):
+    named = _TOKEN.fullmatch(token)
+    if named is None:
         problem = "is no token that this service has given out"
         raise ValidationFailed((FieldViolation(field="lease_token", description=problem, reason="lease_token.form"),))
-    return LeaseRef(job_id=job_id, queue=queue, lease_seq=int(number))
+    return LeaseRef(job_id=job_id, queue=named[2], lease_seq=int(named[1]))
