@@ -127,8 +127,11 @@ class Lease(_message.Message):
     """Grows with each lease of the job: the fencing number."""
     @_builtins.property
     def job(self) -> _job_pb2.Job:
-        """The job, FULL view; its content always in payload_bytes with content_type,
-        in whatever form it was enqueued.
+        """The job, as far as a worker needs it: id, queue, kind, status, priority,
+        payload_bytes with content_type in whatever form it was enqueued,
+        max_retries, attempt, run_at, created_at, started_at, labels, headers,
+        locked_by, locked_at, lease_expires_at, lease_duration and attempt_timeout.
+        GetJob has the rest.
         """
 
     @_builtins.property
@@ -249,7 +252,9 @@ class QueueSubscription(_message.Message):
     weight: _builtins.int
     """Its share when several have due jobs. 0: 1."""
     max_in_flight: _builtins.int
-    """At most this many at once from it. Unset: the worker's max_in_flight."""
+    """At most this many at once from it; of LeaseJobs, which knows of no other
+    leases of the worker, in one response. Unset: as many as are asked for.
+    """
     def __init__(
         self,
         *,
@@ -569,7 +574,9 @@ class JobResultAck(_message.Message):
     status: Global___ResultStatus.ValueType
     """What became of it."""
     job_status: _job_pb2.JobStatus.ValueType
-    """The job's status now."""
+    """The job's status now. Unset where there is no such job any more, and for
+    INVALID, of which nothing is looked up.
+    """
     message: _builtins.str
     """For INVALID: why."""
     @_builtins.property

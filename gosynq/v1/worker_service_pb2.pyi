@@ -147,7 +147,7 @@ class WorkerHello(_message.Message):
     """At most this many open leases. 0: none yet."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[_worker_pb2.QueueSubscription]:
-        """What it takes from."""
+        """What it takes from, each queue once."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -224,7 +224,9 @@ Global___WorkerWelcome: _TypeAlias = WorkerWelcome  # noqa: Y015
 
 @_typing.final
 class FlowControl(_message.Message):
-    """FlowControl changes how much a worker takes."""
+    """FlowControl changes how much a worker takes. Leases that are on their way
+    when it comes are sent all the same.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -533,7 +535,7 @@ class LeaseJobsRequest(_message.Message):
     """At most this many. 0: 1."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[_worker_pb2.QueueSubscription]:
-        """What it takes from."""
+        """What it takes from, each queue once."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -43,7 +43,7 @@ def profile_of(said: worker_service_pb2.WorkerHello | worker_service_pb2.LeaseJo
     return WorkerProfile(
         worker_id=said.worker_id,
         subscriptions=tuple(map(_subscription_of, said.queues)),
-        kinds=tuple(text_of(kind, f"kinds[{index}]") for index, kind in enumerate(said.kinds)),
+        kinds=tuple(dict.fromkeys(text_of(kind, f"kinds[{index}]") for index, kind in enumerate(said.kinds))),
         lease_duration=length_of(said.lease_duration, "lease_duration") if has_duration else None,
     )
 

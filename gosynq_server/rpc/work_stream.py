@@ -180,7 +180,7 @@ class WorkStream:
                 await departure.draining.wait()
         except TimeoutError:
             reason = "the stream is old"
-        session.limit(0)
+        session.retire()
         go_away = worker_service_pb2.GoAway(reason=reason, grace=duration(departure.grace))
         await self._messages.put(WorkResponse(go_away=go_away))
         await asyncio.sleep(departure.grace.total_seconds())

@@ -59,7 +59,9 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> worker_service_pb2.LeaseJobsResponse:
         """Lease due jobs."""
         wait = wait_of(length_of(request.wait, "wait"), context.time_remaining())
-        leases = await self._workers.lease(profile_of(request), request.max_jobs or 1, wait=wait)
+        leases = await self._workers.lease(
+            profile_of(request), request.max_jobs or 1, wait=wait, draining=self._draining
+        )
         return worker_service_pb2.LeaseJobsResponse(
             leases=[lease_message(lease, request.worker_id) for lease in leases]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from gosynq_client.worker.leases import RefusalReason
@@ -33,7 +34,8 @@ _LOOK_EVERY_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 0.5
 _DELIVERIES = 16
 _GROUP_BYTES = 1024 * 1024
-_LEASE_BYTES = 512
+_LEASE_BYTES = 1024
+_PAIR_BYTES = 16
 _ATTEMPTS_END = timedelta(seconds=15)
 """How long a lease lasts at most beyond the end of its attempt's time, in which the worker is to stop it."""
 
@@ -53,6 +55,7 @@ class WorkSession:
         self._leases = leases
         self._held = HeldLeases()
         self._limit = 0
+        self._retired = False
         self._results: list[RemoteResult] = []
         self._offered: set[LeaseKey] = set()
         self._settled = asyncio.Event()
@@ -75,6 +78,10 @@ class WorkSession:
         self._limit = max_in_flight
         self.taker.woken.set()
 
+    def retire(self) -> None:
+        """Hand out no more, whatever limit is said; open leases go on."""
+        self._retired = True
+
     def offer(self, results: Sequence[RemoteResult]) -> None:
         """Settle results soon; each is acknowledged."""
         self._heard()
@@ -89,7 +96,7 @@ class WorkSession:
 
     async def finish(self) -> None:
         """Hand out no more; wait until everything that was offered or granted by then is among the deliveries."""
-        self.limit(0)
+        self.retire()
         await self._settled.wait()
         async with self._exchanging:
             return
@@ -183,7 +190,7 @@ class WorkSession:
     def _room(self) -> int:
         """Return how many leases may follow an exchange that settles all but the results that are left."""
         self._held.review()
-        if self._held.is_overdue:
+        if self._held.is_overdue or self._retired:
             return 0
         return max(self._limit - len(self._held) - len(self._results), 0)
 
@@ -204,7 +211,7 @@ def fitting(leases: Sequence[Lease]) -> Iterator[list[Lease]]:
     group: list[Lease] = []
     size = 0
     for lease in leases:
-        weight = _LEASE_BYTES + len(lease.payload)
+        weight = _weight(lease)
         if group and size + weight > _GROUP_BYTES:
             yield group
             group, size = [], 0
@@ -212,6 +219,12 @@ def fitting(leases: Sequence[Lease]) -> Iterator[list[Lease]]:
         size += weight
     if group:
         yield group
+
+
+def _weight(lease: Lease) -> int:
+    """Return how many bytes a lease takes in a message, or some more."""
+    pairs = chain(lease.labels.items(), lease.headers.items())
+    return _LEASE_BYTES + len(lease.payload) + sum(_PAIR_BYTES + len(f"{name}{text}".encode()) for name, text in pairs)
 
 
 def heartbeat_interval(leases: Sequence[timedelta]) -> timedelta:

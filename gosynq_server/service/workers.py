@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -70,26 +71,38 @@ class Workers:
         settings = [await self._queues.get(subscription.queue) for subscription in profile.subscriptions]
         return heartbeat_interval([queue.defaults.lease_duration for queue in settings])
 
-    async def lease(self, profile: WorkerProfile, wanted: int, *, wait: timedelta) -> Sequence[Lease]:
-        """Lease up to wanted due jobs, as many as fit into one answer, waiting for the first if there is none."""
+    async def lease(
+        self, profile: WorkerProfile, wanted: int, *, wait: timedelta, draining: asyncio.Event
+    ) -> Sequence[Lease]:
+        """Lease up to wanted due jobs, as many as fit into one answer, waiting for the first if there is none.
+
+        A server that drains waits no longer, and hands out nothing.
+        """
         taker = self._taker(profile)
         loop = asyncio.get_running_loop()
         end = loop.time() + wait.total_seconds()
         with self._here.told(taker):
-            while True:
+            while not draining.is_set():
                 await taker.look()
                 leases = (await taker.exchange([], wanted)).leases if taker.is_promising else ()
                 left = end - loop.time()
                 if leases or left <= 0:
                     return await self._as_fits(leases)
                 await taker.woken.wait(min(left, _LOOK_EVERY_SECONDS))
+        return ()
 
     async def _as_fits(self, leases: Sequence[Lease]) -> Sequence[Lease]:
         """Return the first leases that fit together, and give the others back."""
         groups = list(fitting(leases))
-        for lease in (lease for group in groups[1:] for lease in group):
-            await self._leases.exchange(lease.queue, [_given_back(lease)], _NOBODY, wanted=0)
+        await self._give_back([lease for group in groups[1:] for lease in group])
         return groups[0] if groups else ()
+
+    async def _give_back(self, held: Sequence[LeaseName]) -> None:
+        queues: defaultdict[str, list[RemoteResult]] = defaultdict(list)
+        for lease in held:
+            queues[lease.queue].append(RemoteResult(lease=ref_of(lease), outcome=Released()))
+        for queue, results in queues.items():
+            await self._leases.exchange(queue, results, _NOBODY, wanted=0)
 
     async def end(self, result: RemoteResult) -> JobStatus:
         """End a lease by a result; return the job's status now. Raises LeaseLost; a repeat is none."""
@@ -105,8 +118,7 @@ class Workers:
     async def extend(self, held: Sequence[LeaseRef], *, by: timedelta | None) -> list[LeaseStatus]:
         """Extend leases from now, by their own duration or another; by none at all gives them back."""
         if by is not None and not by:
-            for lease in held:
-                await self._leases.exchange(lease.queue, [_given_back(lease)], _NOBODY, wanted=0)
+            await self._give_back(held)
             return [LeaseStatus(lease=lease) for lease in held]
         extended = await self._leases.extend(held, lease_duration=by)
         return [status_of(lease, extended.get(key_of(lease))) for lease in held]
@@ -125,8 +137,5 @@ class Workers:
     def _taker(self, profile: WorkerProfile) -> Taker:
         taking = Taking(worker_id=profile.worker_id, kinds=profile.kinds or None, lease_duration=profile.lease_duration)
         weights = {subscription.queue: subscription.weight for subscription in profile.subscriptions}
-        return Taker(self._database, self._leases, taking, Demand(weights=weights))
-
-
-def _given_back(lease: LeaseName) -> RemoteResult:
-    return RemoteResult(lease=ref_of(lease), outcome=Released())
+        rooms = {subscription.queue: subscription.max_in_flight for subscription in profile.subscriptions}
+        return Taker(self._database, self._leases, taking, Demand(weights=weights, room=rooms.get))

@@ -89,7 +89,9 @@ async def test_a_lease_that_another_server_granted_is_ended_here(house: House, e
 
 async def _granted_by(elsewhere: House, house: House) -> list[Lease]:
     await house.add()
-    return list(await elsewhere.workers.lease(a_profile(worker_id="other"), 1, wait=timedelta()))
+    return list(
+        await elsewhere.workers.lease(a_profile(worker_id="other"), 1, wait=timedelta(), draining=asyncio.Event())
+    )
 
 
 async def test_results_that_the_database_refuses_are_kept_and_answered_later(house: House) -> None:

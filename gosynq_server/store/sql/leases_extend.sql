@@ -1,7 +1,8 @@
 -- Extends leases of one queue from now, none beyond 15 seconds after its attempt's deadline, in which a worker can bring
--- the attempt to its end. A lease that is gone gives no row.
--- $1 queue; $2 job ids; $3 lease sequences; $4 the queue's lease duration, $5 one instead of all (null: none). Locks: the rows, in the order of their ids,
--- as all do that lock several leases: of two that meet, one waits and neither stands in the other's way.
+-- the attempt to its end: one that nobody took back by then has no time left. A lease that is gone gives no row.
+-- $1 queue; $2 job ids; $3 lease sequences; $4 the queue's lease duration, $5 one instead of all (null: none).
+-- Locks: the rows, in the order of their ids, as all do that lock several leases: of two that meet, one waits and
+-- neither stands in the other's way.
 WITH held AS MATERIALIZED (
     SELECT job.id, job.lease_seq
     FROM gosynq.running AS job
@@ -18,5 +19,6 @@ SET lease_expires_at = least(
 FROM held
 WHERE job.queue = $1 AND job.id = held.id AND job.lease_seq = held.lease_seq
 RETURNING
-    job.id, job.lease_seq, job.lease_expires_at, job.lease_expires_at - statement_timestamp() AS valid_for,
+    job.id, job.lease_seq, job.lease_expires_at,
+    greatest(job.lease_expires_at - statement_timestamp(), interval '0') AS valid_for,
     job.cancel_requested_at IS NOT NULL AS cancel_requested, coalesce(job.cancel_reason, '') AS cancel_reason

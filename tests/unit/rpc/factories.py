@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from gosynq_client.worker.leases import Lease
 from gosynq_server.domain.event import EventRow, Position
 from gosynq_server.domain.job import Attempt, AttemptOutcome, Job, JobError, JobId, JobStatus, Priority, Stage
+from gosynq_server.domain.lease_names import lease_token
 from gosynq_server.domain.lifecycle import EventType
 from gosynq_server.domain.retry import RetryPolicy
 
@@ -50,6 +52,28 @@ def a_job(**changes: Any) -> Job:
         "headers": {"traceparent": "00-1"},
     }
     return Job(**values | changes)
+
+
+def a_lease(**changes: Any) -> Lease:
+    values: dict[str, Any] = {
+        "job_id": "0195e7a4-5a5a-7000-8000-000000000001",
+        "queue": "mail",
+        "kind": "send_email",
+        "priority": Priority.HIGH,
+        "lease_seq": 7,
+        "attempt": 2,
+        "payload": b'{"n":1}',
+        "content_type": "application/json",
+        "labels": {"team": "a"},
+        "headers": {"traceparent": "00-1"},
+        "max_retries": 4,
+        "created_at": NOON,
+        "run_at": NOON,
+        "leased_at": NOON + timedelta(seconds=5),
+        "lease_duration": timedelta(seconds=30),
+        "attempt_timeout": None,
+    } | changes
+    return Lease(lease_token=lease_token(values["queue"], values["lease_seq"]), **values)
 
 
 def an_attempt(**changes: Any) -> Attempt:
