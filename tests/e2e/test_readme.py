@@ -2,70 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.pages import GOSYNQ, Served, fenced, serving
 from tests.e2e.programs import run
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-GOSYNQ = Path(sys.executable).with_name("gosynq")
-(PROGRAM,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-SHELL = "".join(re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)).replace("\\\n", " ")
+(PROGRAM,) = fenced(README, "python")
+SHELL = "".join(fenced(README, "sh")).replace("\\\n", " ")
 REQUESTS = re.findall(r"^(?:grpcurl|curl) .*$", SHELL, flags=re.MULTILINE)
 
 pytestmark = pytest.mark.timeout(60)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """A running server that has the README's handler, in the folder of its program."""
-
-    folder: Path
-    grpc: str
-    http: str
-
-    def located(self, text: str) -> str:
-        """Put this server's addresses where the README has the usual ones."""
-        return text.replace("localhost:50051", self.grpc).replace("localhost:8080", self.http)
-
-
 @pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
-    """Run `gosynq up --handlers app` on free ports, until the tests are done."""
-    folder = Path(tempfile.mkdtemp(prefix="gosynq-readme-"))
-    # Under root PostgreSQL runs as another user, who must reach its folder; pytest's own folders are private.
-    folder.chmod(0o755)
-    (folder / "app.py").write_text(PROGRAM, encoding="utf-8")
-    command: list[str | Path] = [
-        GOSYNQ,
-        "up",
-        "--handlers",
-        "app",
-        "--data-dir",
-        folder / "data",
-        "--ready-file",
-        folder / "ready.json",
-    ]
-    ports = [f"--{name}-port=0" for name in ("grpc", "http", "metrics", "health")]
-    with subprocess.Popen([*command, *ports], cwd=folder, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            assert server.stdout.readline(), "the server ended before it served"
-            addresses = json.loads((folder / "ready.json").read_text(encoding="utf-8"))
-            yield Served(folder=folder, grpc=addresses["grpc"], http=addresses["http"])
-        finally:
-            server.terminate()
-    shutil.rmtree(folder)
+    with serving(PROGRAM) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
