@@ -108,10 +108,10 @@ def lease_token(queue: str, lease_seq: int) -> str:
     return f"{lease_seq}.{queue}"
 
 
-def parse_lease(job_id: str, token: str) -> LeaseRef:
-    """Return the lease of a job that a token names; raise ValidationFailed for another token."""
+def parse_lease(job_id: str, token: str, *, field: str = "lease_token") -> LeaseRef:
+    """Return the lease of a job that a token names; raise ValidationFailed, by its field, for another token."""
     named = _TOKEN.fullmatch(token)
     if named is None:
         problem = "is no token that this service has given out"
-        raise ValidationFailed((FieldViolation(field="lease_token", description=problem, reason="lease_token.form"),))
+        raise ValidationFailed((FieldViolation(field=field, description=problem, reason="lease_token.form"),))
     return LeaseRef(job_id=job_id, queue=named[2], lease_seq=int(named[1]))

@@ -53,14 +53,14 @@ def _subscription_of(said: worker_pb2.QueueSubscription) -> Subscription:
     return Subscription(queue=said.queue, weight=said.weight or 1, max_in_flight=limit)
 
 
-def lease_of(said: Any) -> LeaseRef:
+def lease_of(said: Any, path: str = "") -> LeaseRef:
     """Return the lease that a message with job_id and lease_token names; ValidationFailed for a token that is none."""
-    return parse_lease(parse_job_id(said.job_id), said.lease_token)
+    return parse_lease(parse_job_id(said.job_id), said.lease_token, field=_under(path, "lease_token"))
 
 
-def leases_of(said: Iterable[worker_pb2.LeaseRef]) -> list[LeaseRef]:
+def leases_of(said: Iterable[worker_pb2.LeaseRef], path: str) -> list[LeaseRef]:
     """Return the leases that are named."""
-    return [lease_of(lease) for lease in said]
+    return [lease_of(lease, f"{path}[{index}]") for index, lease in enumerate(said)]
 
 
 def lease_message(lease: Lease, worker_id: str) -> worker_pb2.Lease:
@@ -177,6 +177,14 @@ def failure_of(said: worker_pb2.JobFailure | worker_service_pb2.FailJobRequest, 
 def progress_of(lease: LeaseRef, said: job_pb2.JobProgress) -> RemoteProgress:
     """Return how far an attempt is."""
     return RemoteProgress(lease=lease, current=said.current, total=said.total, message=said.message)
+
+
+def progresses_of(said: worker_service_pb2.ProgressReport) -> list[RemoteProgress]:
+    """Return how far several attempts are."""
+    return [
+        progress_of(lease_of(report.lease, f"progress.reports[{index}].lease"), report.progress)
+        for index, report in enumerate(said.reports)
+    ]
 
 
 def _under(path: str, field: str) -> str:

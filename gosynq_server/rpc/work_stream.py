@@ -28,7 +28,7 @@ from gosynq_server.rpc.convert_leases import (
     leases_of,
     outcome_of,
     profile_of,
-    progress_of,
+    progresses_of,
     ref_message,
     status_message,
 )
@@ -116,7 +116,7 @@ class WorkStream:
         return request  # type: ignore[no-any-return] # the library knows messages as Any
 
     async def _welcome(self, session: WorkSession, hello: worker_service_pb2.WorkerHello) -> WorkResponse:
-        statuses = await session.beat(leases_of(hello.held_leases))
+        statuses = await session.beat(leases_of(hello.held_leases, "hello.held_leases"))
         interval = await self._workers.heartbeat_interval(session.profile)
         return WorkResponse(
             welcome=worker_service_pb2.WorkerWelcome(
@@ -136,7 +136,7 @@ class WorkStream:
             case "flow_control":
                 session.limit(request.flow_control.max_in_flight)
             case "heartbeat":
-                statuses = await session.beat(leases_of(request.heartbeat.leases))
+                statuses = await session.beat(leases_of(request.heartbeat.leases, "heartbeat.leases"))
                 ack = worker_service_pb2.HeartbeatAck(
                     sequence=request.heartbeat.sequence, leases=map(status_message, statuses)
                 )
@@ -144,8 +144,7 @@ class WorkStream:
             case "results":
                 await self._take_results(session, request.results)
             case "progress":
-                reports = request.progress.reports
-                await session.report([progress_of(lease_of(report.lease), report.progress) for report in reports])
+                await session.report(progresses_of(request.progress))
             case _:
                 raise ProtocolViolation(problem="a hello comes first, and only first")
 
@@ -157,7 +156,7 @@ class WorkStream:
             try:
                 if not well_formed:
                     check(result)
-                told.append(RemoteResult(lease=lease_of(result.lease), outcome=outcome_of(result)))
+                told.append(RemoteResult(lease=lease_of(result.lease, "lease"), outcome=outcome_of(result)))
             except ValidationFailed as error:
                 refused.append(_invalid(result, error))
         session.offer(told)

@@ -103,7 +103,7 @@ class WorkerServicer(worker_service_pb2_grpc.WorkerServiceServicer):
     ) -> worker_service_pb2.ExtendLeasesResponse:
         """Extend leases."""
         by = length_of(request.extend_by, "extend_by") if request.HasField("extend_by") else None
-        statuses = await self._workers.extend(leases_of(request.leases), by=by)
+        statuses = await self._workers.extend(leases_of(request.leases, "leases"), by=by)
         return worker_service_pb2.ExtendLeasesResponse(leases=map(status_message, statuses))
 
     async def ReportProgress(

@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gosynq_server.domain.job import Job, JobSpec, JobStatus
+from gosynq_server.domain.lease_names import LeaseRef, RemoteProgress, RemoteResult
 from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
 from gosynq_server.domain.watching import WatchQuery
+from gosynq_server.domain.worker import WorkerProfile
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import Services
 from gosynq_server.service.enqueue import Enqueued
@@ -28,7 +30,7 @@ INFO = ServerInfo(
 
 @dataclass(slots=True)
 class ScriptedService:
-    """Enqueuer and Jobs in one. An answer is a value, an exception to raise, or a coroutine function to run instead."""
+    """All services in one. An answer is a value, an exception to raise, or a coroutine function to run instead."""
 
     answers: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -44,6 +46,18 @@ class ScriptedService:
 
     async def enqueue_each(self, specs: Sequence[JobSpec]) -> Any:
         return await self._answer("enqueue_each", [enqueued(spec.kind) for spec in specs], specs)
+
+    async def lease(self, profile: WorkerProfile, wanted: int, *, wait: timedelta, draining: asyncio.Event) -> Any:
+        return await self._answer("lease", (), profile, wanted, wait)
+
+    async def end(self, result: RemoteResult) -> Any:
+        return await self._answer("end", JobStatus.COMPLETED, result)
+
+    async def extend(self, held: Sequence[LeaseRef], *, by: timedelta | None) -> Any:
+        return await self._answer("extend", [], held, by)
+
+    async def report(self, progress: RemoteProgress) -> Any:
+        return await self._answer("report", None, progress)
 
     def watch(self, query: WatchQuery) -> Any:
         return self.answers["watch"](query)

@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 
 from gosynq.v1 import job_pb2, worker_pb2
-from gosynq.v1.worker_service_pb2 import LeaseJobsRequest, WorkerHello
+from gosynq.v1.worker_service_pb2 import JobProgressReport, LeaseJobsRequest, ProgressReport, WorkerHello
 from gosynq_client.worker.leases import RefusalReason
 from gosynq_client.worker.outcomes import (
     AttemptError,
@@ -36,6 +36,7 @@ from gosynq_server.rpc.convert_leases import (
     outcome_of,
     profile_of,
     progress_of,
+    progresses_of,
     ref_message,
     status_message,
     success_of,
@@ -119,7 +120,7 @@ def test_a_lease_without_a_limit_on_its_attempt_has_no_deadline() -> None:
 def test_a_lease_is_named_alike_both_ways() -> None:
     assert ref_message(REF) == REF_MESSAGE
     assert lease_of(REF_MESSAGE) == REF
-    assert leases_of([REF_MESSAGE, REF_MESSAGE]) == [REF, REF]
+    assert leases_of([REF_MESSAGE, REF_MESSAGE], "leases") == [REF, REF]
 
 
 @pytest.mark.parametrize(
@@ -131,6 +132,15 @@ def test_a_lease_is_named_alike_both_ways() -> None:
 )
 def test_a_lease_that_is_none_is_refused_by_its_field(lease: worker_pb2.LeaseRef, field: str) -> None:
     assert _refused(lambda: lease_of(lease)) == [field]
+
+
+def test_a_token_that_is_none_is_refused_by_its_place() -> None:
+    bad = worker_pb2.LeaseRef(job_id=ID, lease_token="q")
+    report = JobProgressReport(lease=bad, progress=job_pb2.JobProgress())
+    assert _refused(lambda: leases_of([REF_MESSAGE, bad], "leases")) == ["leases[1].lease_token"]
+    assert _refused(lambda: progresses_of(ProgressReport(reports=[report]))) == [
+        "progress.reports[0].lease.lease_token"
+    ]
 
 
 def test_a_lease_that_holds_says_until_when() -> None:
@@ -272,7 +282,9 @@ def test_a_bad_profile_is_refused_by_its_field(said: dict[str, Any], field: str)
 
 def test_progress_is_what_was_said() -> None:
     said = job_pb2.JobProgress(current=1, total=2, message="half")
-    assert progress_of(REF, said) == RemoteProgress(lease=REF, current=1, total=2, message="half")
+    half = RemoteProgress(lease=REF, current=1, total=2, message="half")
+    assert progress_of(REF, said) == half
+    assert progresses_of(ProgressReport(reports=[JobProgressReport(lease=REF_MESSAGE, progress=said)])) == [half]
 
 
 def _refused(convert: Callable[[], object]) -> list[str]:
