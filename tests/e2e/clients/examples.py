@@ -17,6 +17,7 @@ from tests.e2e.cli.commands import environment
 CLIENTS = Path(__file__).parents[3] / "clients"
 COMMANDS = {
     "go": ("{clients}/go/bin/{name}",),
+    "rust": ("{clients}/rust/target/debug/{name}",),
     "typescript": ("node", "{clients}/typescript/dist/{name}.js"),
 }
 _PATIENCE = 30.0
