@@ -401,6 +401,30 @@ BEGIN
     FOR UPDATE OF job SKIP LOCKED;
 END $$;
 
+-- Says whether there is no tick to go on from: none at all, or a last one from a cluster that was ahead of this one, which came
+-- here in a dump and whose transactions are others here.
+CREATE FUNCTION gosynq.lacks_history() RETURNS boolean
+LANGUAGE sql
+AS $$
+    SELECT NOT EXISTS (
+        SELECT
+        FROM (SELECT snapshot FROM gosynq.ticks WHERE node = 0 ORDER BY id DESC LIMIT 1) AS last
+        WHERE pg_snapshot_xmax(last.snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
+    );
+$$;
+
+-- Begins a new order of events; those of the old one go, since no tick of here tells them from what is to come.
+CREATE FUNCTION gosynq.begin_history() RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    LOCK TABLE gosynq.ticks IN ACCESS EXCLUSIVE MODE;
+    IF gosynq.lacks_history() THEN
+        TRUNCATE gosynq.events, gosynq.ticks;
+        INSERT INTO gosynq.ticks (id, made_at, snapshot) VALUES (0, clock_timestamp(), pg_current_snapshot());
+    END IF;
+END $$;
+
 -- Makes the next tick where there are events that the last one does not see, and it is min_age old at least; returns the last
 -- tick then. is_young: nothing was looked for, since the last tick is too young.
 --
@@ -416,6 +440,9 @@ AS $$
 DECLARE
     before bigint;
 BEGIN
+    IF gosynq.lacks_history() THEN
+        PERFORM gosynq.begin_history();
+    END IF;
     LOOP
         SELECT
             tick.id, tick.made_at,

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
+
 from gosynq_server.domain.event import Position
 from gosynq_server.store import events
 from gosynq_server.store.database import Database
@@ -186,3 +188,23 @@ async def test_ticks_are_made_one_after_the_other_where_the_clock_was_set_back_t
         await sql.fetchval("SELECT max(made_at) - min(made_at) FROM gosynq.ticks WHERE id >= $1", before.tick)
         == AT_ONCE
     )
+
+
+@pytest.mark.parametrize("left", ["of a cluster that was ahead", "no tick at all"])
+async def test_a_dump_from_another_cluster_does_not_keep_events_from_being_told(
+    database: Database, sql: Connection, left: str
+) -> None:
+    await tell(sql, "before")
+    old = await tick(database)
+    await sql.execute("UPDATE gosynq.events SET xid = '99999999999'")
+    if left == "no tick at all":
+        await sql.execute("DELETE FROM gosynq.ticks")
+    else:
+        await sql.execute("UPDATE gosynq.ticks SET snapshot = '99999999999:99999999999:'")
+
+    begin = await tick(database)
+    await tell(sql, "after")
+    await tick(database)
+
+    assert await read_all(database, begin) == ["after"]
+    assert await events.known(database, old) is False
