@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from gosynq.v1 import event_service_pb2, job_pb2, job_service_pb2
 from gosynq_client import content
+from gosynq_client.checked_options import check_options
 from gosynq_client.enums import EVENT_TYPES, PRIORITIES, STATUSES, STRATEGIES, number_of
+from gosynq_client.event_filters import EventListOptions, WatchOptions
+from gosynq_client.listing import JobFilters
 from gosynq_client.times import duration, timestamp
 
 if TYPE_CHECKING:
-    from gosynq_client.event_filters import EventFilters, EventListOptions, WatchOptions
+    from gosynq_client.event_filters import EventFilters
     from gosynq_client.jobs import BackoffStrategy, JobRequest, Priority, RetryPolicy
-    from gosynq_client.listing import JobFilters
 
 _HEARTBEAT = timedelta(seconds=15)
 
@@ -54,7 +56,11 @@ def job_spec(request: JobRequest) -> job_pb2.JobSpec:
 
 
 def first_page(filters: JobFilters) -> job_service_pb2.ListJobsRequest:
-    """Ask for the first page of the jobs that pass. Raises ValueError for a status or priority that is none."""
+    """Ask for the first page of the jobs that pass.
+
+    Raises TypeError for an option that is none, ValueError for a status or priority that is none.
+    """
+    check_options(filters, JobFilters)
     return job_service_pb2.ListJobsRequest(
         status=[number_of(STATUSES, status) for status in filters.get("statuses", ())],
         queue=filters.get("queues", ()),
@@ -68,7 +74,11 @@ def first_page(filters: JobFilters) -> job_service_pb2.ListJobsRequest:
 
 
 def first_events(options: EventListOptions) -> event_service_pb2.ListEventsRequest:
-    """Ask for the first page of the stored events that pass. Raises ValueError for a type or priority that is none."""
+    """Ask for the first page of the stored events that pass.
+
+    Raises TypeError for an option that is none, ValueError for a type or priority that is none.
+    """
+    check_options(options, EventListOptions)
     return event_service_pb2.ListEventsRequest(
         **_conditions(options),
         start_at=timestamp(options.get("start_at")),
@@ -78,7 +88,12 @@ def first_events(options: EventListOptions) -> event_service_pb2.ListEventsReque
 
 
 def watch_events(options: WatchOptions, *, snapshot: bool) -> event_service_pb2.WatchEventsRequest:
-    """Ask for a watch. Raises ValueError for a type or priority that is none, or for two places to begin at."""
+    """Ask for a watch.
+
+    Raises TypeError for an option that is none, ValueError for a type or priority that is none, or two places to begin
+    at.
+    """
+    check_options(options, WatchOptions)
     starts = _starts(options)
     if len(starts) > 1:
         raise ValueError(f"{' and '.join(starts)} exclude each other")
