@@ -52,7 +52,7 @@ clients-go: .venv/.ready
 
 # Its stubs are made while it builds.
 clients-rust:
-	cargo build --locked --quiet --manifest-path clients/rust/Cargo.toml
+	cargo build --quiet --manifest-path clients/rust/Cargo.toml
 
 clients-typescript: .venv/.ready
 	npm ci --prefix clients/typescript --ignore-scripts --no-audit --no-fund --loglevel=error
