@@ -6,7 +6,7 @@ TOOLS := $(CURDIR)/.tools/bin
 export PATH := $(TOOLS):$(CURDIR)/$(BIN):$(PATH)
 
 # The languages of clients/; each has a rule clients-NAME.
-LANGUAGES := go rust typescript
+LANGUAGES := go java rust typescript
 
 .PHONY: demo test check coverage proto proto-baseline docs lock tools clients $(LANGUAGES:%=clients-%) bench wheel clean
 
@@ -50,6 +50,12 @@ clients-go: .venv/.ready
 	go -C clients/go vet ./...
 	go -C clients/go build -o bin/ ./...
 
+clients-java: .venv/.ready
+	mvn -q -B -f clients/java/pom.xml initialize
+	chmod +x clients/java/target/generators/*
+	buf generate --template clients/java/buf.gen.yaml
+	mvn -q -B -f clients/java/pom.xml -Dmaven.test.skip package
+
 # Its stubs are made while it builds.
 clients-rust:
 	cargo build --quiet --manifest-path clients/rust/Cargo.toml
@@ -65,7 +71,7 @@ bench: .venv/.ready
 wheel: .venv/.ready
 	$(BIN)/python -m build --wheel --no-isolation
 
-BUILT := clients/go/bin clients/go/gen/gosynq clients/rust/target $(addprefix clients/typescript/, dist node_modules src/gen)
+BUILT := clients/go/bin clients/go/gen/gosynq clients/java/target clients/rust/target $(addprefix clients/typescript/, dist node_modules src/gen)
 
 clean:
 	rm -rf .venv .tools tests/e2e/node/node_modules dist build $(BUILT) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
