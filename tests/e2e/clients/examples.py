@@ -17,7 +17,7 @@ from tests.e2e.cli.commands import environment
 CLIENTS = Path(__file__).parents[3] / "clients"
 COMMANDS = {
     "go": ("{clients}/go/bin/{name}",),
-    "java": ("java", "-jar", "{clients}/java/target/gosynq-{name}.jar"),
+    "java": ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-jar", "{clients}/java/target/gosynq-{name}.jar"),
     "rust": ("{clients}/rust/target/debug/{name}",),
     "typescript": ("node", "{clients}/typescript/dist/{name}.js"),
 }
