@@ -70,7 +70,7 @@ class WorkStream:
         self._context = context
         self._server_id = server_id
         self._patience = patience
-        self._messages: asyncio.Queue[WorkResponse | None] = asyncio.Queue(1)
+        self._messages: asyncio.Queue[WorkResponse] = asyncio.Queue(1)
 
     async def run(self, departure: Departure) -> None:
         """Serve until the worker closes its side and everything is acknowledged.
@@ -187,9 +187,7 @@ class WorkStream:
 
     async def _write_all(self) -> None:
         while True:
-            message = await self._messages.get()
-            if message is not None:
-                await self._write(message)
+            await self._write(await self._messages.get())
             self._messages.task_done()
 
     async def _write(self, message: WorkResponse) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from bisect import bisect_left
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from gosynq_server.store import events
 from gosynq_server.store.events import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from contextlib import AbstractContextManager
     from datetime import timedelta
 
     from gosynq_server.domain.event import EventRow, Position
@@ -105,11 +106,9 @@ class EventTail:
         is_all = first + len(rows) == len(self._rows)
         return Stretch(rows=rows, end=self._end if is_all else rows[-1].end)
 
-    @contextmanager
-    def interest(self, wanted: EventFilter) -> Iterator[Interest]:
+    def interest(self, wanted: EventFilter) -> AbstractContextManager[Interest]:
         """Say inside the block what a follower wants, which it is woken for."""
-        with self._interests.register(wanted, end=self.end) as interest:
-            yield interest
+        return self._interests.register(wanted, end=self.end)
 
     @property
     def end(self) -> Position:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from gosynq_server.service.wakeups import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,20 +27,15 @@ class Interest:
     def __init__(self, until: Position) -> None:
         self.until = until
         self.is_lost = False
-        self._event = asyncio.Event()
+        self._woken = Signal()
 
     def wake(self) -> None:
         """End the wait, or the next one."""
-        self._event.set()
+        self._woken.set()
 
     async def wait(self, seconds: float) -> None:
         """Wait to be woken, at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
-        except TimeoutError:
-            return
-        self._event.clear()
+        await self._woken.wait(seconds)
 
 
 class Interests:
