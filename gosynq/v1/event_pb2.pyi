@@ -167,7 +167,8 @@ class JobEvent(_message.Message):
     @_builtins.property
     def payload(self) -> _struct_pb2.Struct:
         """The job's payload, or its result for SUCCEEDED, when asked for, as long as
-        the job is there and this is a JSON object.
+        the job is there and this is a JSON object that a Struct holds unchanged:
+        without integers beyond 2^53.
         """
 
     @_builtins.property

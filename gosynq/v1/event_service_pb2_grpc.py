@@ -69,16 +69,18 @@ class EventServiceServicer(object):
         without events if there are none; its cursor is current, so a quiet
         watch does not fall out of the retention. No response for three
         intervals means the stream is dead.
-        - The first response comes at once and holds the starting cursor.
+        - The first response comes at once and holds the starting cursor, but for a
+        snapshot, whose last response holds it.
 
         How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
         (SERVER_DRAINING) when the server stops or the stream reaches its greatest
         age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
         when the caller took nothing for a minute: resume from the last cursor seen,
-        which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
-        the cursor is older than the retention: start again with snapshot;
-        INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
-        history, as after its restoration from a backup: start again likewise.
+        or from the metadata's, which may be older by what was still on its way;
+        OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
+        start again with snapshot; INVALID_ARGUMENT (CURSOR_INVALID) when the cursor
+        is none of this database's history, as after its restoration from a backup:
+        start again likewise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

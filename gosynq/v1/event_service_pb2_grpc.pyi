@@ -51,16 +51,18 @@ class EventServiceStub:
         without events if there are none; its cursor is current, so a quiet
         watch does not fall out of the retention. No response for three
         intervals means the stream is dead.
-      - The first response comes at once and holds the starting cursor.
+      - The first response comes at once and holds the starting cursor, but for a
+        snapshot, whose last response holds it.
 
     How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
     (SERVER_DRAINING) when the server stops or the stream reaches its greatest
     age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
     when the caller took nothing for a minute: resume from the last cursor seen,
-    which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
-    the cursor is older than the retention: start again with snapshot;
-    INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
-    history, as after its restoration from a backup: start again likewise.
+    or from the metadata's, which may be older by what was still on its way;
+    OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
+    start again with snapshot; INVALID_ARGUMENT (CURSOR_INVALID) when the cursor
+    is none of this database's history, as after its restoration from a backup:
+    start again likewise.
     """
     ListEvents: _grpc.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]
     """Lists stored events, oldest first. The page's cursor goes to WatchEvents for
@@ -90,16 +92,18 @@ class EventServiceAsyncStub(EventServiceStub):
         without events if there are none; its cursor is current, so a quiet
         watch does not fall out of the retention. No response for three
         intervals means the stream is dead.
-      - The first response comes at once and holds the starting cursor.
+      - The first response comes at once and holds the starting cursor, but for a
+        snapshot, whose last response holds it.
 
     How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
     (SERVER_DRAINING) when the server stops or the stream reaches its greatest
     age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
     when the caller took nothing for a minute: resume from the last cursor seen,
-    which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
-    the cursor is older than the retention: start again with snapshot;
-    INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
-    history, as after its restoration from a backup: start again likewise.
+    or from the metadata's, which may be older by what was still on its way;
+    OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
+    start again with snapshot; INVALID_ARGUMENT (CURSOR_INVALID) when the cursor
+    is none of this database's history, as after its restoration from a backup:
+    start again likewise.
     """
     ListEvents: _aio.UnaryUnaryMultiCallable[_event_service_pb2.ListEventsRequest, _event_service_pb2.ListEventsResponse]  # type: ignore[assignment]
     """Lists stored events, oldest first. The page's cursor goes to WatchEvents for
@@ -132,16 +136,18 @@ class EventServiceServicer(metaclass=_abc_1.ABCMeta):
             without events if there are none; its cursor is current, so a quiet
             watch does not fall out of the retention. No response for three
             intervals means the stream is dead.
-          - The first response comes at once and holds the starting cursor.
+          - The first response comes at once and holds the starting cursor, but for a
+            snapshot, whose last response holds it.
 
         How it ends: OK when stop_when_terminal is fulfilled; UNAVAILABLE
         (SERVER_DRAINING) when the server stops or the stream reaches its greatest
         age: resume at once, here or elsewhere; RESOURCE_EXHAUSTED (SLOW_CONSUMER)
         when the caller took nothing for a minute: resume from the last cursor seen,
-        which the error's metadata names as well; OUT_OF_RANGE (CURSOR_EXPIRED) when
-        the cursor is older than the retention: start again with snapshot;
-        INVALID_ARGUMENT (CURSOR_INVALID) when the cursor is none of this database's
-        history, as after its restoration from a backup: start again likewise.
+        or from the metadata's, which may be older by what was still on its way;
+        OUT_OF_RANGE (CURSOR_EXPIRED) when the cursor is older than the retention:
+        start again with snapshot; INVALID_ARGUMENT (CURSOR_INVALID) when the cursor
+        is none of this database's history, as after its restoration from a backup:
+        start again likewise.
         """
 
     @_abc_1.abstractmethod
