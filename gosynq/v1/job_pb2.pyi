@@ -147,6 +147,36 @@ BACKOFF_STRATEGY_EXPONENTIAL: BackoffStrategy.ValueType  # 2
 """initial_backoff * multiplier ^ (attempt - 1), at most max_backoff."""
 Global___BackoffStrategy: _TypeAlias = BackoffStrategy  # noqa: Y015
 
+class _DebounceMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DebounceModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DebounceMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DEBOUNCE_MODE_UNSPECIFIED: _DebounceMode.ValueType  # 0
+    """As KEEP."""
+    DEBOUNCE_MODE_KEEP: _DebounceMode.ValueType  # 1
+    """Leave the waiting job as it is."""
+    DEBOUNCE_MODE_REPLACE: _DebounceMode.ValueType  # 2
+    """Give the waiting job the whole new spec, its start included."""
+    DEBOUNCE_MODE_RESCHEDULE: _DebounceMode.ValueType  # 3
+    """Give the waiting job the new start and nothing else."""
+
+class DebounceMode(_DebounceMode, metaclass=_DebounceModeEnumTypeWrapper):
+    """DebounceMode is what an enqueue does to the waiting job that its debounce_key
+    names.
+    """
+
+DEBOUNCE_MODE_UNSPECIFIED: DebounceMode.ValueType  # 0
+"""As KEEP."""
+DEBOUNCE_MODE_KEEP: DebounceMode.ValueType  # 1
+"""Leave the waiting job as it is."""
+DEBOUNCE_MODE_REPLACE: DebounceMode.ValueType  # 2
+"""Give the waiting job the whole new spec, its start included."""
+DEBOUNCE_MODE_RESCHEDULE: DebounceMode.ValueType  # 3
+"""Give the waiting job the new start and nothing else."""
+Global___DebounceMode: _TypeAlias = DebounceMode  # noqa: Y015
+
 class _AttemptOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -313,6 +343,11 @@ class JobSpec(_message.Message):
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     MAX_DELIVERIES_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
+    ORDERING_KEY_FIELD_NUMBER: _builtins.int
+    FAIRNESS_KEY_FIELD_NUMBER: _builtins.int
+    DEBOUNCE_KEY_FIELD_NUMBER: _builtins.int
+    DEBOUNCE_MODE_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
     """The queue. It is created on first use when the server allows that."""
     kind: _builtins.str
@@ -339,6 +374,30 @@ class JobSpec(_message.Message):
     it fails for good: what stops a payload that kills its worker. Unset: the
     queue's default (5).
     """
+    concurrency_key: _builtins.str
+    """Jobs of a queue with the same key share the queue's max_concurrency_per_key:
+    no more of them are leased at once. A job counts from the moment that it is
+    let to the front, where the next fitting worker takes it. Printable ASCII.
+    """
+    ordering_key: _builtins.str
+    """Jobs of a queue with the same key run strictly one after another, in the
+    order of their ids: each begins when the one before it is terminal, its
+    retries included, or gone. Printable ASCII.
+    """
+    fairness_key: _builtins.str
+    """Jobs of a queue that wait are served key by key in turn, each as often as
+    its weight says, so that one key's million jobs hold up no other's ten; see
+    QueueOrder. Priorities order the jobs of one key. Jobs without a key are
+    those of the empty key. Printable ASCII.
+    """
+    debounce_key: _builtins.str
+    """Names at most one job of the queue that waits for its first lease. Where
+    there is one, no other is added: debounce_mode says what becomes of it, and
+    it is answered with deduplicated = true. Once it is leased or gone the key is
+    free again. Printable ASCII.
+    """
+    debounce_mode: Global___DebounceMode.ValueType
+    """What to do with the waiting job that debounce_key names."""
     @_builtins.property
     def payload(self) -> _struct_pb2.Struct:
         """A JSON object. Numbers are IEEE doubles: send an integer beyond 2^53 as a
@@ -409,10 +468,15 @@ class JobSpec(_message.Message):
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         retention: _duration_pb2.Duration | None = ...,
         max_deliveries: _builtins.int | None = ...,
+        concurrency_key: _builtins.str = ...,
+        ordering_key: _builtins.str = ...,
+        fairness_key: _builtins.str = ...,
+        debounce_key: _builtins.str = ...,
+        debounce_mode: Global___DebounceMode.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_deliveries", b"_max_deliveries", "_max_retries", b"_max_retries", "attempt_timeout", b"attempt_timeout", "content", b"content", "delay", b"delay", "expires_at", b"expires_at", "lease_duration", b"lease_duration", "max_deliveries", b"max_deliveries", "max_retries", b"max_retries", "payload", b"payload", "payload_bytes", b"payload_bytes", "retention", b"retention", "retry_policy", b"retry_policy", "run_at", b"run_at", "start", b"start"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_deliveries", b"_max_deliveries", "_max_retries", b"_max_retries", "attempt_timeout", b"attempt_timeout", "content", b"content", "content_type", b"content_type", "delay", b"delay", "expires_at", b"expires_at", "headers", b"headers", "idempotency_key", b"idempotency_key", "kind", b"kind", "labels", b"labels", "lease_duration", b"lease_duration", "max_deliveries", b"max_deliveries", "max_retries", b"max_retries", "payload", b"payload", "payload_bytes", b"payload_bytes", "priority", b"priority", "queue", b"queue", "retention", b"retention", "retry_policy", b"retry_policy", "run_at", b"run_at", "start", b"start"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_deliveries", b"_max_deliveries", "_max_retries", b"_max_retries", "attempt_timeout", b"attempt_timeout", "concurrency_key", b"concurrency_key", "content", b"content", "content_type", b"content_type", "debounce_key", b"debounce_key", "debounce_mode", b"debounce_mode", "delay", b"delay", "expires_at", b"expires_at", "fairness_key", b"fairness_key", "headers", b"headers", "idempotency_key", b"idempotency_key", "kind", b"kind", "labels", b"labels", "lease_duration", b"lease_duration", "max_deliveries", b"max_deliveries", "max_retries", b"max_retries", "ordering_key", b"ordering_key", "payload", b"payload", "payload_bytes", b"payload_bytes", "priority", b"priority", "queue", b"queue", "retention", b"retention", "retry_policy", b"retry_policy", "run_at", b"run_at", "start", b"start"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_deliveries: _TypeAlias = _typing.Literal["max_deliveries"]  # noqa: Y015
     _WhichOneofArgType__max_deliveries: _TypeAlias = _typing.Literal["_max_deliveries", b"_max_deliveries"]  # noqa: Y015
@@ -515,6 +579,9 @@ class Job(_message.Message):
     RESULT_CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     MAX_DELIVERIES_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_KEY_FIELD_NUMBER: _builtins.int
+    ORDERING_KEY_FIELD_NUMBER: _builtins.int
+    FAIRNESS_KEY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Assigned by the server: a UUID, version 7, so ids sort by creation."""
     queue: _builtins.str
@@ -550,6 +617,12 @@ class Job(_message.Message):
     """How many of its leases may end without a word from their worker."""
     revision: _builtins.int
     """Rises with every change of the job; its events carry it."""
+    concurrency_key: _builtins.str
+    """The caller's concurrency key."""
+    ordering_key: _builtins.str
+    """The caller's ordering key."""
+    fairness_key: _builtins.str
+    """The caller's fairness key."""
     @_builtins.property
     def payload(self) -> _struct_pb2.Struct:
         """A JSON object."""
@@ -669,10 +742,13 @@ class Job(_message.Message):
         result_content_type: _builtins.str = ...,
         max_deliveries: _builtins.int = ...,
         revision: _builtins.int = ...,
+        concurrency_key: _builtins.str = ...,
+        ordering_key: _builtins.str = ...,
+        fairness_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_timeout", b"attempt_timeout", "cancel_requested_at", b"cancel_requested_at", "content", b"content", "created_at", b"created_at", "dead_lettered_at", b"dead_lettered_at", "expires_at", b"expires_at", "finished_at", b"finished_at", "last_error", b"last_error", "lease_duration", b"lease_duration", "lease_expires_at", b"lease_expires_at", "locked_at", b"locked_at", "output", b"output", "payload", b"payload", "payload_bytes", b"payload_bytes", "progress", b"progress", "result", b"result", "result_bytes", b"result_bytes", "retention", b"retention", "retry_policy", b"retry_policy", "run_at", b"run_at", "started_at", b"started_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_timeout", b"attempt_timeout", "cancel_requested_at", b"cancel_requested_at", "content", b"content", "content_type", b"content_type", "created_at", b"created_at", "dead_lettered_at", b"dead_lettered_at", "expires_at", b"expires_at", "finished_at", b"finished_at", "headers", b"headers", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "labels", b"labels", "last_error", b"last_error", "lease_duration", b"lease_duration", "lease_expires_at", b"lease_expires_at", "locked_at", b"locked_at", "locked_by", b"locked_by", "max_deliveries", b"max_deliveries", "max_retries", b"max_retries", "output", b"output", "payload", b"payload", "payload_bytes", b"payload_bytes", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result", b"result", "result_bytes", b"result_bytes", "result_content_type", b"result_content_type", "retention", b"retention", "retry_policy", b"retry_policy", "revision", b"revision", "run_at", b"run_at", "schedule_id", b"schedule_id", "started_at", b"started_at", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_timeout", b"attempt_timeout", "cancel_requested_at", b"cancel_requested_at", "concurrency_key", b"concurrency_key", "content", b"content", "content_type", b"content_type", "created_at", b"created_at", "dead_lettered_at", b"dead_lettered_at", "expires_at", b"expires_at", "fairness_key", b"fairness_key", "finished_at", b"finished_at", "headers", b"headers", "id", b"id", "idempotency_key", b"idempotency_key", "kind", b"kind", "labels", b"labels", "last_error", b"last_error", "lease_duration", b"lease_duration", "lease_expires_at", b"lease_expires_at", "locked_at", b"locked_at", "locked_by", b"locked_by", "max_deliveries", b"max_deliveries", "max_retries", b"max_retries", "ordering_key", b"ordering_key", "output", b"output", "payload", b"payload", "payload_bytes", b"payload_bytes", "priority", b"priority", "progress", b"progress", "queue", b"queue", "result", b"result", "result_bytes", b"result_bytes", "result_content_type", b"result_content_type", "retention", b"retention", "retry_policy", b"retry_policy", "revision", b"revision", "run_at", b"run_at", "schedule_id", b"schedule_id", "started_at", b"started_at", "status", b"status", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["payload", "payload_bytes"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015

@@ -394,8 +394,9 @@ class ListJobsRequest(_message.Message):
     VIEW_FIELD_NUMBER: _builtins.int
     filter: _builtins.str
     """An expression, a subset of AIP-160. Fields: id, queue, kind, status, priority,
-    attempt, created_at, run_at, finished_at, schedule_id, idempotency_key and
-    labels.KEY. Comparisons: = != < <= > >=; of statuses only = and !=. Joined by
+    attempt, created_at, run_at, finished_at, schedule_id, idempotency_key,
+    concurrency_key, ordering_key, fairness_key, error_type (of the last failed
+    attempt) and labels.KEY. Comparisons: = != < <= > >=; of statuses only = and !=. Joined by
     AND, OR, NOT (or -) and parentheses; NOT binds tightest, and OR binds tighter
     than AND, which AIP-160 says and most languages don't: a AND b OR c means
     a AND (b OR c). At most 20 comparisons, and 20 parentheses inside one another.

@@ -3,10 +3,12 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from gosynq.v1 import job_pb2 as _job_pb2
 import builtins as _builtins
@@ -65,6 +67,7 @@ class Queue(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     state: Global___QueueState.ValueType
@@ -99,6 +102,10 @@ class Queue(_message.Message):
     def stats(self) -> Global___QueueStats:
         """What is in it. Only where it is asked for."""
 
+    @_builtins.property
+    def order(self) -> Global___QueueOrder:
+        """In which order it hands out what waits."""
+
     def __init__(
         self,
         *,
@@ -113,14 +120,76 @@ class Queue(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
         stats: Global___QueueStats | None = ...,
+        order: Global___QueueOrder | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "defaults", b"defaults", "limits", b"limits", "state_changed_at", b"state_changed_at", "stats", b"stats", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "defaults", b"defaults", "limits", b"limits", "order", b"order", "state_changed_at", b"state_changed_at", "stats", b"stats", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "defaults", b"defaults", "description", b"description", "etag", b"etag", "limits", b"limits", "name", b"name", "state", b"state", "state_changed_at", b"state_changed_at", "state_reason", b"state_reason", "stats", b"stats", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "defaults", b"defaults", "description", b"description", "etag", b"etag", "limits", b"limits", "name", b"name", "order", b"order", "state", b"state", "state_changed_at", b"state_changed_at", "state_reason", b"state_reason", "stats", b"stats", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class QueueOrder(_message.Message):
+    """QueueOrder is the order in which a queue hands out the jobs that wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FairnessWeightsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PRIORITY_AGEING_FIELD_NUMBER: _builtins.int
+    STRICT_PRIORITIES_FIELD_NUMBER: _builtins.int
+    FAIRNESS_WEIGHTS_FIELD_NUMBER: _builtins.int
+    strict_priorities: _builtins.bool
+    """Priorities never age: a lower one waits as long as there is a higher one."""
+    @_builtins.property
+    def priority_ageing(self) -> _duration_pb2.Duration:
+        """How much waiting makes up for one level of priority: a low job goes before a
+        normal one that became ready this much later, and before a critical one that
+        became ready three times this later. So none waits for ever. Unset: 10 min.
+        Jobs that wait already keep the order that they had.
+        """
+
+    @_builtins.property
+    def fairness_weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """How many jobs of a fairness key are handed out at each of its turns, where
+        that is not 1. Where jobs of keys with the weights w1 ... wn wait, the key i
+        gets wi of every w1 + ... + wn leases.
+        """
+
+    def __init__(
+        self,
+        *,
+        priority_ageing: _duration_pb2.Duration | None = ...,
+        strict_priorities: _builtins.bool = ...,
+        fairness_weights: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["priority_ageing", b"priority_ageing"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fairness_weights", b"fairness_weights", "priority_ageing", b"priority_ageing", "strict_priorities", b"strict_priorities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueOrder: _TypeAlias = QueueOrder  # noqa: Y015
 
 @_typing.final
 class QueueLimits(_message.Message):
@@ -132,6 +201,7 @@ class QueueLimits(_message.Message):
     MAX_LEASES_PER_SECOND_FIELD_NUMBER: _builtins.int
     LEASE_BURST_FIELD_NUMBER: _builtins.int
     MAX_PENDING_FIELD_NUMBER: _builtins.int
+    MAX_CONCURRENCY_PER_KEY_FIELD_NUMBER: _builtins.int
     MAX_PAYLOAD_BYTES_FIELD_NUMBER: _builtins.int
     max_concurrency: _builtins.int
     """Jobs processing at once, over all workers and servers."""
@@ -143,6 +213,10 @@ class QueueLimits(_message.Message):
     """
     max_pending: _builtins.int
     """Pending jobs; an enqueue beyond fails: RESOURCE_EXHAUSTED, QUEUE_FULL."""
+    max_concurrency_per_key: _builtins.int
+    """Jobs with the same concurrency_key processing at once, over all workers and
+    servers.
+    """
     max_payload_bytes: _builtins.int
     """Bytes of one payload. Unset: the server's (256 KiB)."""
     def __init__(
@@ -152,16 +226,19 @@ class QueueLimits(_message.Message):
         max_leases_per_second: _builtins.float | None = ...,
         lease_burst: _builtins.int | None = ...,
         max_pending: _builtins.int | None = ...,
+        max_concurrency_per_key: _builtins.int | None = ...,
         max_payload_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_lease_burst", b"_lease_burst", "_max_concurrency", b"_max_concurrency", "_max_leases_per_second", b"_max_leases_per_second", "_max_payload_bytes", b"_max_payload_bytes", "_max_pending", b"_max_pending", "lease_burst", b"lease_burst", "max_concurrency", b"max_concurrency", "max_leases_per_second", b"max_leases_per_second", "max_payload_bytes", b"max_payload_bytes", "max_pending", b"max_pending"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_lease_burst", b"_lease_burst", "_max_concurrency", b"_max_concurrency", "_max_concurrency_per_key", b"_max_concurrency_per_key", "_max_leases_per_second", b"_max_leases_per_second", "_max_payload_bytes", b"_max_payload_bytes", "_max_pending", b"_max_pending", "lease_burst", b"lease_burst", "max_concurrency", b"max_concurrency", "max_concurrency_per_key", b"max_concurrency_per_key", "max_leases_per_second", b"max_leases_per_second", "max_payload_bytes", b"max_payload_bytes", "max_pending", b"max_pending"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lease_burst", b"_lease_burst", "_max_concurrency", b"_max_concurrency", "_max_leases_per_second", b"_max_leases_per_second", "_max_payload_bytes", b"_max_payload_bytes", "_max_pending", b"_max_pending", "lease_burst", b"lease_burst", "max_concurrency", b"max_concurrency", "max_leases_per_second", b"max_leases_per_second", "max_payload_bytes", b"max_payload_bytes", "max_pending", b"max_pending"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_lease_burst", b"_lease_burst", "_max_concurrency", b"_max_concurrency", "_max_concurrency_per_key", b"_max_concurrency_per_key", "_max_leases_per_second", b"_max_leases_per_second", "_max_payload_bytes", b"_max_payload_bytes", "_max_pending", b"_max_pending", "lease_burst", b"lease_burst", "max_concurrency", b"max_concurrency", "max_concurrency_per_key", b"max_concurrency_per_key", "max_leases_per_second", b"max_leases_per_second", "max_payload_bytes", b"max_payload_bytes", "max_pending", b"max_pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__lease_burst: _TypeAlias = _typing.Literal["lease_burst"]  # noqa: Y015
     _WhichOneofArgType__lease_burst: _TypeAlias = _typing.Literal["_lease_burst", b"_lease_burst"]  # noqa: Y015
     _WhichOneofReturnType__max_concurrency: _TypeAlias = _typing.Literal["max_concurrency"]  # noqa: Y015
     _WhichOneofArgType__max_concurrency: _TypeAlias = _typing.Literal["_max_concurrency", b"_max_concurrency"]  # noqa: Y015
+    _WhichOneofReturnType__max_concurrency_per_key: _TypeAlias = _typing.Literal["max_concurrency_per_key"]  # noqa: Y015
+    _WhichOneofArgType__max_concurrency_per_key: _TypeAlias = _typing.Literal["_max_concurrency_per_key", b"_max_concurrency_per_key"]  # noqa: Y015
     _WhichOneofReturnType__max_leases_per_second: _TypeAlias = _typing.Literal["max_leases_per_second"]  # noqa: Y015
     _WhichOneofArgType__max_leases_per_second: _TypeAlias = _typing.Literal["_max_leases_per_second", b"_max_leases_per_second"]  # noqa: Y015
     _WhichOneofReturnType__max_payload_bytes: _TypeAlias = _typing.Literal["max_payload_bytes"]  # noqa: Y015
@@ -172,6 +249,8 @@ class QueueLimits(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__lease_burst) -> _WhichOneofReturnType__lease_burst | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrency) -> _WhichOneofReturnType__max_concurrency | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_concurrency_per_key) -> _WhichOneofReturnType__max_concurrency_per_key | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_leases_per_second) -> _WhichOneofReturnType__max_leases_per_second | None: ...
     @_typing.overload

@@ -34,6 +34,10 @@ class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overlap
     """Leave this firing out."""
     OVERLAP_POLICY_CANCEL_PREVIOUS: _OverlapPolicy.ValueType  # 3
     """Cancel the last job and enqueue."""
+    OVERLAP_POLICY_QUEUE: _OverlapPolicy.ValueType  # 4
+    """Enqueue behind it: the jobs of the schedule run one after another, by an
+    ordering key of its own, and the template's must be empty.
+    """
 
 class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
     """OverlapPolicy is what to do when the last job of a schedule is not terminal at
@@ -48,6 +52,10 @@ OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 2
 """Leave this firing out."""
 OVERLAP_POLICY_CANCEL_PREVIOUS: OverlapPolicy.ValueType  # 3
 """Cancel the last job and enqueue."""
+OVERLAP_POLICY_QUEUE: OverlapPolicy.ValueType  # 4
+"""Enqueue behind it: the jobs of the schedule run one after another, by an
+ordering key of its own, and the template's must be empty.
+"""
 Global___OverlapPolicy: _TypeAlias = OverlapPolicy  # noqa: Y015
 
 class _CatchUpPolicy:
@@ -91,6 +99,7 @@ class Schedule(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     CRON_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
+    ONCE_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     JOB_FIELD_NUMBER: _builtins.int
     OVERLAP_POLICY_FIELD_NUMBER: _builtins.int
@@ -132,8 +141,14 @@ class Schedule(_message.Message):
         """Every so often, counted from start_at or the creation."""
 
     @_builtins.property
+    def once(self) -> _timestamp_pb2.Timestamp:
+        """Once, at this moment."""
+
+    @_builtins.property
     def job(self) -> _job_pb2.JobSpec:
-        """The job. run_at, delay and idempotency_key must not be set in it."""
+        """The job. run_at, delay, idempotency_key and debounce_key must not be set in
+        it.
+        """
 
     @_builtins.property
     def jitter(self) -> _duration_pb2.Duration:
@@ -170,6 +185,7 @@ class Schedule(_message.Message):
         description: _builtins.str = ...,
         cron: _builtins.str = ...,
         interval: _duration_pb2.Duration | None = ...,
+        once: _timestamp_pb2.Timestamp | None = ...,
         time_zone: _builtins.str = ...,
         job: _job_pb2.JobSpec | None = ...,
         overlap_policy: Global___OverlapPolicy.ValueType = ...,
@@ -185,11 +201,11 @@ class Schedule(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "cron", b"cron", "end_at", b"end_at", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "start_at", b"start_at", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "cron", b"cron", "end_at", b"end_at", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "once", b"once", "start_at", b"start_at", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_policy", b"catch_up_policy", "created_at", b"created_at", "cron", b"cron", "description", b"description", "end_at", b"end_at", "etag", b"etag", "id", b"id", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_job_id", b"last_job_id", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "overlap_policy", b"overlap_policy", "paused", b"paused", "start_at", b"start_at", "time_zone", b"time_zone", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_policy", b"catch_up_policy", "created_at", b"created_at", "cron", b"cron", "description", b"description", "end_at", b"end_at", "etag", b"etag", "id", b"id", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_job_id", b"last_job_id", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "once", b"once", "overlap_policy", b"overlap_policy", "paused", b"paused", "start_at", b"start_at", "time_zone", b"time_zone", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["cron", "interval"]  # noqa: Y015
+    _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["cron", "interval", "once"]  # noqa: Y015
     _WhichOneofArgType_timing: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_timing) -> _WhichOneofReturnType_timing | None: ...
 
