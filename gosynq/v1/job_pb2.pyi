@@ -382,7 +382,7 @@ class JobSpec(_message.Message):
     ordering_key: _builtins.str
     """Jobs of a queue with the same key run strictly one after another, in the
     order of their ids: each begins when the one before it is terminal, its
-    retries included, or gone. Printable ASCII.
+    retries included, or gone. Not with a concurrency_key. Printable ASCII.
     """
     fairness_key: _builtins.str
     """Jobs of a queue that wait are served key by key in turn, each as often as
