@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Record:
     """Streams in their order, leases, and what broke the contract whatever case is played.
 
-    is_turning_away: every hello is answered by the end of its stream. welcome_withheld: none is answered until told.
-    has_polled: the worker asked for leases without a stream.
+    is_turning_away: every hello is answered by the end of its stream. is_dismissing: by the welcome, and then that end,
+    with OK. welcome_withheld: none is answered until told. has_polled: the worker asked for leases without a stream.
     """
 
     def __init__(self, *, queue: str, timing: Timing) -> None:
@@ -28,6 +28,7 @@ class Record:
         self.sessions: list[Session] = []
         self.breaches: list[str] = []
         self.is_turning_away = False
+        self.is_dismissing = False
         self.welcome_withheld = False
         self.has_polled = False
 

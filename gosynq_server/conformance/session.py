@@ -64,7 +64,7 @@ class Session:
         self._context = context
         self._outgoing: asyncio.Queue[WorkResponse] = asyncio.Queue()
         self._breaking = asyncio.Event()
-        self._ending = (grpc.StatusCode.UNAVAILABLE, "")
+        self._ending: tuple[grpc.StatusCode, str] | None = None
         self._ended_here: set[Key] = set()
 
     async def serve(self) -> None:
@@ -81,7 +81,7 @@ class Session:
         finally:
             self.has_ended = True
             self._record.changes.ring()
-        if self._breaking.is_set():
+        if self._ending is not None:
             await self._context.abort(*self._ending)
 
     def send(self, message: WorkResponse) -> None:
@@ -98,8 +98,14 @@ class Session:
         self._ending = (code, problem)
         self._breaking.set()
 
+    def end_well(self) -> None:
+        """End the stream with OK, after what was said before."""
+        self._breaking.set()
+
     async def _break_off_when_told(self) -> None:
         await self._breaking.wait()
+        if self._ending is None:
+            await self._outgoing.join()
         raise _BrokenOff
 
     async def _write_all(self) -> None:
@@ -152,6 +158,8 @@ class Session:
             return
         if not self._record.welcome_withheld:
             self.welcome()
+        if self._record.is_dismissing:
+            self.end_well()
 
     def welcome(self) -> None:
         """Answer the hello; leases that are held go on, however long the worker was away."""

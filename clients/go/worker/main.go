@@ -96,14 +96,15 @@ func (w *worker) run() error {
 		if isFinal(err) {
 			return err
 		}
-		if err == nil || time.Since(begun) > lastRetry {
-			delay = firstRetry
-		}
 		if err != nil {
 			log.Printf("worker: no stream to a server: %v", err)
-			w.pause(delay)
-			delay = min(2*delay, lastRetry)
 		}
+		if time.Since(begun) > lastRetry {
+			delay = firstRetry
+		}
+		// Streams that end well, and at once, are begun no faster than those that fail.
+		w.pause(delay)
+		delay = min(2*delay, lastRetry)
 	}
 	return nil
 }

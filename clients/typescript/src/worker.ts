@@ -84,15 +84,15 @@ class Worker {
       const begun = Date.now();
       try {
         await this.#work();
-        backoff.reset();
       } catch (error) {
         if (isFinal(error)) throw error;
         console.error(`worker: no stream to a server: ${(error as Error).message}`);
-        if (Date.now() - begun > 5_000) backoff.reset();
-        // Told to stop, a worker that holds nothing need not connect once more.
-        const signal = this.#attempts.size > 0 ? undefined : this.#stopping.signal;
-        await sleep(backoff.next(), undefined, { signal }).catch(() => {});
       }
+      // Streams that end well, and at once, are begun no faster than those that fail.
+      if (Date.now() - begun > 5_000) backoff.reset();
+      // Told to stop, a worker that holds nothing need not connect once more.
+      const signal = this.#attempts.size > 0 ? undefined : this.#stopping.signal;
+      await sleep(backoff.next(), undefined, { signal }).catch(() => {});
     }
     this.#client.close();
     if (this.#gaveUp) throw new Error(`stopped with ${this.#attempts.size} results that no server acknowledged`);

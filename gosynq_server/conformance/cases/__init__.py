@@ -104,6 +104,11 @@ CASES = (
         play=opening.back_off,
     ),
     Case(
+        name="back-off-welcomed",
+        expected="a server that welcomes every stream and ends it with OK is tried again, 15 times in 3 s at most",
+        play=opening.back_off_welcomed,
+    ),
+    Case(
         name="drain",
         expected="at SIGTERM: FlowControl with 0, the job finishes, the worker closes the stream, status 0",
         play=stops.drain,

@@ -72,12 +72,29 @@ async def unknown(stage: Stage) -> str:
 async def back_off(stage: Stage) -> str:
     """Come back to a server that turns it away, not in a hurry."""
     stage.record.is_turning_away = True
+    count = await _streams_that_end_at_once(stage)
+    stage.record.is_turning_away = False
+    return await _back(stage, count)
+
+
+async def back_off_welcomed(stage: Stage) -> str:
+    """Come back to a server that welcomes it and ends the stream well, not in a hurry either."""
+    stage.record.is_dismissing = True
+    count = await _streams_that_end_at_once(stage)
+    stage.record.is_dismissing = False
+    return await _back(stage, count)
+
+
+async def _streams_that_end_at_once(stage: Stage) -> int:
     await stage.connected()
     begun = monotonic()
     await stage.watch(_TURNED_AWAY)
     count = len(stage.record.sessions)
     if count > _MOST_STREAMS:
         raise NotAsExpected(f"{count} streams in {monotonic() - begun:.0f} s to a server that ends them at once")
-    stage.record.is_turning_away = False
+    return count
+
+
+async def _back(stage: Stage, count: int) -> str:
     await stage.connected(streams=count + 1, within=2 * stage.timing.patience)
     return f"{count} streams in {_TURNED_AWAY.total_seconds():g} s"

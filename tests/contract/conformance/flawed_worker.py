@@ -59,10 +59,9 @@ class Worker:
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
         delay = SOON
         while not self._stopping or self._attempts:
-            try:
+            with suppress(grpc.aio.AioRpcError):
                 await self._session()
-                delay = SOON
-            except grpc.aio.AioRpcError:
+            if not self._stopping or self._attempts:
                 await asyncio.sleep(0.01 if self.has("hurries") else delay)
                 delay *= 2
         sys.exit(3 if self.has("grumbles") else 0)

@@ -51,6 +51,7 @@ FLAWS = [
     ("held-lost", "ignores-lost", "a lost lease was extended on and on"),
     ("go-away", "stays", "no new stream said hello"),
     ("back-off", "hurries", "streams in 3 s"),
+    ("back-off-welcomed", "hurries", "streams in 3 s"),
     ("drain", "deaf", "no FlowControl with 0 came before the end"),
     ("drain", "takes-on", "no FlowControl with 0 came before the job's end"),
     ("drain", "leaves-at-once", "the stream ended before the job that ran"),
