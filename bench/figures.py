@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from bench import processes, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 POOL = ("--handlers", "bench.handlers")
 WIDE_POOL = (*POOL, "--concurrency", "500", "--prefetch", "2000")
 _UNARY_SECONDS = 4
+_FEW = 6_000
+_FETCHES = 500
 _DRAIN_DEADLINE_SECONDS = 300.0
 
 
@@ -81,18 +83,32 @@ def latency(jobs: int) -> dict[str, float]:
 
 
 def backlog(pending: int) -> dict[str, float]:
-    """Milliseconds to lease 10 jobs with a thousand pending, and with many."""
-    with _served() as (folder, _):
-        asyncio.run(tables.fill(folder, "small", 6_000))
-        few = asyncio.run(tables.fetch_costs(folder, "small", rounds=500, wanted=10))
-        asyncio.run(tables.fill(folder, "large", pending))
-        many = asyncio.run(tables.fetch_costs(folder, "large", rounds=500, wanted=10))
+    """Milliseconds to lease 10 jobs with a few thousand pending in one database, and with many in another."""
+    with _served() as (few, _), _served() as (many, _):
+        asyncio.run(tables.fill(few, "backlog", _FEW))
+        asyncio.run(tables.fill(many, "backlog", pending))
+        costs = asyncio.run(tables.fetch_costs((few, many), "backlog", rounds=_FETCHES, wanted=10))
+    return _told_apart("few", "many", costs)
+
+
+def backlog_by_kind(pending: int) -> dict[str, float]:
+    """Milliseconds to lease 5 jobs of a kind alone in its queue, and behind many of another kind."""
+    with _served() as (alone, _), _served() as (behind, _):
+        asyncio.run(tables.fill(behind, "backlog", pending, kind="other"))
+        for folder in (alone, behind):
+            asyncio.run(tables.fill(folder, "backlog", _FEW, kind="wanted", priorities=1))
+        costs = asyncio.run(tables.fetch_costs((alone, behind), "backlog", rounds=_FETCHES, wanted=5, kind="wanted"))
+    return _told_apart("alone", "behind", costs)
+
+
+def _told_apart(without: str, with_backlog: str, costs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    first, second = costs
     return {
-        "few p50 ms": few["p50_ms"],
-        "few p99 ms": few["p99_ms"],
-        "many p50 ms": many["p50_ms"],
-        "many p99 ms": many["p99_ms"],
-        "ratio p99": many["p99_ms"] / few["p99_ms"],
+        f"{without} p50 ms": first["p50_ms"],
+        f"{without} p99 ms": first["p99_ms"],
+        f"{with_backlog} p50 ms": second["p50_ms"],
+        f"{with_backlog} p99 ms": second["p99_ms"],
+        "ratio p99": second["p99_ms"] / first["p99_ms"],
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gosynq_server.store.database import Database
 from gosynq_server.store.leases import Claim, exchange
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractAsyncContextManager
 
 _FILL = """
@@ -23,7 +25,7 @@ INSERT INTO gosynq.ready (
     ready_at
 )
 SELECT
-    gen_random_uuid(), $1, 'noop', 1 + n % 4, statement_timestamp(), statement_timestamp(), 1, 0, 0, 0,
+    gen_random_uuid(), $1, $3, 1 + n % $4, statement_timestamp(), statement_timestamp(), 1, 0, 0, 0,
     'application/json', '{}', statement_timestamp() + n * interval '1 microsecond'
 FROM generate_series(1, $2::integer) AS n
 """
@@ -56,23 +58,30 @@ async def start_latencies(folder: Path, queue: str) -> dict[str, float]:
     return percentiles([row["nanoseconds"] / 1e9 for row in rows])
 
 
-async def fill(folder: Path, queue: str, count: int) -> None:
-    """Put ready jobs into a queue."""
+async def fill(folder: Path, queue: str, count: int, *, kind: str = "noop", priorities: int = 4) -> None:
+    """Put ready jobs into a queue, of so many priorities from low on, and let the database settle."""
     await _query(folder, "INSERT INTO gosynq.queues (name) VALUES ($1) ON CONFLICT DO NOTHING", queue)
-    await _query(folder, _FILL, queue, count)
-    await _query(folder, "ANALYZE gosynq.ready")
+    await _query(folder, _FILL, queue, count, kind, priorities)
+    await _query(folder, "VACUUM ANALYZE gosynq.ready")
+    await _query(folder, "CHECKPOINT")
 
 
-async def fetch_costs(folder: Path, queue: str, *, rounds: int, wanted: int) -> dict[str, float]:
-    """Return p50 and p99 in ms of leasing wanted jobs of a queue, so many times."""
-    claim = Claim(worker_id="bench", kinds=["noop"], wanted=wanted, window=timedelta(days=1))
-    costs = []
-    async with _database(folder) as database:
+async def fetch_costs(
+    folders: Sequence[Path], queue: str, *, rounds: int, wanted: int, kind: str = "noop"
+) -> list[dict[str, float]]:
+    """Return p50 and p99 in ms of leasing wanted jobs of a kind, so many times from each database in turns."""
+    claim = Claim(worker_id="bench", kinds=[kind], wanted=wanted, window=timedelta(days=1))
+    costs: list[list[float]] = [[] for _ in folders]
+    async with AsyncExitStack() as stack:
+        databases = [await stack.enter_async_context(_database(folder)) for folder in folders]
         for _ in range(rounds):
-            began = time.perf_counter()
-            await exchange(database, Queue(name=queue), [], claim)
-            costs.append(time.perf_counter() - began)
-    return percentiles(costs)
+            for database, spent in zip(databases, costs, strict=True):
+                began = time.perf_counter()
+                _, leases = await exchange(database, Queue(name=queue), [], claim)
+                spent.append(time.perf_counter() - began)
+                if len(leases) != wanted:
+                    raise RuntimeError(f"{len(leases)} jobs were leased, {wanted} were wanted")
+    return [percentiles(spent) for spent in costs]
 
 
 def _database(folder: Path) -> AbstractAsyncContextManager[Database]:
