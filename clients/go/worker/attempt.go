@@ -21,6 +21,8 @@ var (
 type attempt struct {
 	lease *gosynqv1.LeaseRef
 	stop  context.CancelCauseFunc
+	// begin runs the handler, once; it is nil from then on.
+	begin func()
 	// result is nil while the handler runs.
 	result *gosynqv1.JobResult
 }
@@ -57,9 +59,11 @@ func handle(ctx context.Context, lease *gosynqv1.Lease, report func(*gosynqv1.Jo
 		}
 	}()
 	return handlers[lease.Job.Kind](ctx, job{
-		payload:      content{bytes: lease.Job.GetPayloadBytes(), mediaType: lease.Job.ContentType},
-		isFirstLease: lease.LeaseSequence == 1,
-		report:       report,
+		id:            lease.Job.Id,
+		attempt:       lease.Job.Attempt,
+		leaseSequence: lease.LeaseSequence,
+		payload:       content{bytes: lease.Job.GetPayloadBytes(), mediaType: lease.Job.ContentType},
+		report:        report,
 	})
 }
 

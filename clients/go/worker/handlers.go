@@ -17,10 +17,12 @@ type content struct {
 
 // job is what a handler sees.
 type job struct {
-	payload content
-	// isFirstLease tells a job that was put off from a new one.
-	isFirstLease bool
-	report       func(*gosynqv1.JobProgress)
+	id      string
+	attempt int32
+	// leaseSequence rises with each lease, that of a job which was put off as well; attempt counts those that failed.
+	leaseSequence int64
+	payload       content
+	report        func(*gosynqv1.JobProgress)
 }
 
 // A handler returns a result, or an error: *failure and *snooze say what is to become of the job, any other is a failure
@@ -80,7 +82,7 @@ func fail(_ context.Context, job job) (*content, error) {
 
 func putOff(_ context.Context, job job) (*content, error) {
 	length, err := seconds(job)
-	if err != nil || !job.isFirstLease {
+	if err != nil || job.leaseSequence > 1 {
 		return nil, err
 	}
 	return nil, &snooze{delay: length}

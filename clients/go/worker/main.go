@@ -40,6 +40,7 @@ type worker struct {
 	stopping context.Context
 	stop     context.CancelFunc
 	handling context.Context // done at the end of the grace
+	skew     time.Duration   // the least that a lease ever took by two clocks: by how much they differ
 }
 
 func main() {
@@ -137,11 +138,31 @@ func (w *worker) hello(held []*gosynqv1.LeaseRef) *gosynqv1.WorkerHello {
 	return hello
 }
 
-// start runs a lease's handler.
-func (w *worker) start(lease *gosynqv1.Lease) {
+// hold keeps a lease, and runs its handler unless it came late.
+func (w *worker) hold(lease *gosynqv1.Lease) *attempt {
 	ctx, stop := context.WithCancelCause(w.handling)
 	ref := refOf(lease)
-	w.attempts[keyOf(ref)] = &attempt{lease: ref, stop: stop}
+	attempt := &attempt{lease: ref, stop: stop}
+	attempt.begin = func() {
+		attempt.begin = nil
+		w.start(ctx, lease, ref)
+	}
+	w.attempts[keyOf(ref)] = attempt
+	if !w.isLate(lease) {
+		attempt.begin()
+	}
+	return attempt
+}
+
+// isLate says whether half of a lease may be over: it was on its way for long, or this process was paused.
+func (w *worker) isLate(lease *gosynqv1.Lease) bool {
+	valid := lease.ValidFor.AsDuration()
+	took := time.Since(lease.ExpiresAt.AsTime().Add(-valid))
+	w.skew = min(w.skew, took)
+	return took-w.skew > valid/2
+}
+
+func (w *worker) start(ctx context.Context, lease *gosynqv1.Lease, ref *gosynqv1.LeaseRef) {
 	report := func(progress *gosynqv1.JobProgress) {
 		select {
 		case w.reports <- &gosynqv1.JobProgressReport{Lease: ref, Progress: progress}:

@@ -120,10 +120,7 @@ func (s *session) leave() {
 func (s *session) take(response *gosynqv1.WorkResponse) {
 	switch message := response.Message.(type) {
 	case *gosynqv1.WorkResponse_Leases:
-		for _, lease := range message.Leases.Leases {
-			s.start(lease)
-			s.beatWithin(lease.ValidFor.AsDuration() / 3)
-		}
+		s.takeLeases(message.Leases.Leases)
 	case *gosynqv1.WorkResponse_HeartbeatAck:
 		s.takeStatuses(message.HeartbeatAck.Leases)
 	case *gosynqv1.WorkResponse_ResultAcks:
@@ -139,6 +136,19 @@ func (s *session) take(response *gosynqv1.WorkResponse) {
 		} else {
 			s.leave()
 		}
+	}
+}
+
+// takeLeases begins handlers. A lease that came late may be another worker's by now: its handler waits until the answer to
+// a heartbeat says that it is held.
+func (s *session) takeLeases(leases []*gosynqv1.Lease) {
+	late := false
+	for _, lease := range leases {
+		late = s.hold(lease).begin != nil || late
+		s.beatWithin(lease.ValidFor.AsDuration() / 3)
+	}
+	if late {
+		s.beat()
 	}
 }
 
@@ -165,9 +175,13 @@ func (s *session) sendResults(results []*gosynqv1.JobResult) {
 
 func (s *session) takeStatuses(statuses []*gosynqv1.LeaseStatus) {
 	for _, status := range statuses {
+		ref := &gosynqv1.LeaseRef{JobId: status.JobId, LeaseToken: status.LeaseToken}
 		lost := status.State == gosynqv1.LeaseState_LEASE_STATE_LOST
 		if lost || status.CancelRequested {
-			s.cancel(&gosynqv1.LeaseRef{JobId: status.JobId, LeaseToken: status.LeaseToken}, lost)
+			s.cancel(ref, lost)
+		}
+		if attempt, held := s.attempts[keyOf(ref)]; held && !lost && attempt.begin != nil {
+			attempt.begin()
 		}
 	}
 }

@@ -20,6 +20,8 @@ export enum Stop {
 export interface Attempt {
   ref: LeaseRef;
   stop: AbortController;
+  /** Runs the handler, once; unset from then on. */
+  begin?: () => void;
   /** Unset while the handler runs. */
   result?: JobResult;
 }
@@ -35,10 +37,10 @@ export function keyOf({ jobId, leaseToken }: LeaseRef): string {
 
 /** Runs a lease's handler and says what it came to. */
 export async function perform(lease: Lease, stop: AbortSignal, report: Report): Promise<JobResult["outcome"]> {
-  const { kind, payload, limit } = taskOf(lease);
+  const { kind, limit, ...seen } = taskOf(lease);
   const signal = limit === undefined ? stop : AbortSignal.any([stop, AbortSignal.timeout(limit)]);
   try {
-    const output = await handlers[kind]!({ payload, isFirstLease: lease.leaseSequence === 1n, report }, signal);
+    const output = await handlers[kind]!({ ...seen, report }, signal);
     if (!output) return { case: "success", value: {} };
     const result = { case: "resultBytes" as const, value: output.bytes };
     return { case: "success", value: { output: result, resultContentType: output.mediaType } };
@@ -56,8 +58,9 @@ export function failed(error: unknown): JobResult["outcome"] {
   return { case: "failure", value: { error: { type: name, message, nonRetryable } } };
 }
 
-function taskOf({ job }: Lease) {
+function taskOf({ job, leaseSequence }: Lease) {
   const bytes = job!.content.case === "payloadBytes" ? job!.content.value : new Uint8Array();
   const limit = job!.attemptTimeout && durationMs(job!.attemptTimeout);
-  return { kind: job!.kind, payload: { bytes, mediaType: job!.contentType }, limit };
+  const payload = { bytes, mediaType: job!.contentType };
+  return { id: job!.id, kind: job!.kind, attempt: job!.attempt, leaseSequence, payload, limit };
 }

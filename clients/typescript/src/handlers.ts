@@ -10,9 +10,11 @@ export interface Content {
 
 /** What a handler sees. */
 export interface Job {
+  id: string;
+  attempt: number;
+  /** Rises with each lease, that of a job which was put off as well; attempt counts those that failed. */
+  leaseSequence: bigint;
   payload: Content;
-  /** Tells a job that was put off from a new one. */
-  isFirstLease: boolean;
   report(current: number, total: number): void;
 }
 
@@ -48,7 +50,7 @@ export const handlers: Record<string, Handler> = {
     throw new Failure(String(message), Boolean(non_retryable));
   },
   snooze: async (job) => {
-    if (job.isFirstLease) throw new Snooze(milliseconds(job));
+    if (job.leaseSequence === 1n) throw new Snooze(milliseconds(job));
     return undefined;
   },
 };

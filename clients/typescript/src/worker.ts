@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { durationMs } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { Stop, failed, keyOf, perform, refOf } from "./attempts.js";
 import type { Attempt, LeaseRef } from "./attempts.js";
@@ -49,9 +49,11 @@ class Session {
     if (this.interval && this.interval <= milliseconds) return;
     this.interval = milliseconds;
     clearInterval(this.#beats);
-    this.#beats = setInterval(() => {
-      this.send({ case: "heartbeat", value: { sequence: ++this.#sequence, leases: this.held() } });
-    }, milliseconds);
+    this.#beats = setInterval(() => this.beat(), milliseconds);
+  }
+
+  beat(): void {
+    this.send({ case: "heartbeat", value: { sequence: ++this.#sequence, leases: this.held() } });
   }
 
   /** Closes this side; the server ends the stream when it has acknowledged everything. */
@@ -76,6 +78,8 @@ class Worker {
   #unsent: Attempt[] = [];
   #stopping = new AbortController();
   #gaveUp = false;
+  /** The least that a lease ever took by two clocks: by how much they differ. */
+  #skew = 0;
 
   /** Goes from stream to stream until it is told to stop and has ended what it holds. */
   async run(): Promise<void> {
@@ -147,11 +151,7 @@ class Worker {
       case "welcome":
         return this.#begin(session, message.value);
       case "leases":
-        for (const lease of message.value.leases) {
-          void this.#attempt(lease);
-          if (lease.validFor) session.beatWithin(durationMs(lease.validFor) / 3);
-        }
-        return;
+        return this.#takeLeases(session, message.value.leases);
       case "heartbeatAck":
         return this.#takeStatuses(message.value.leases);
       case "resultAcks":
@@ -174,9 +174,33 @@ class Worker {
     this.#leaveWhenDone();
   }
 
-  async #attempt(lease: Lease): Promise<void> {
-    const attempt: Attempt = { ref: refOf(lease), stop: new AbortController() };
-    this.#attempts.set(keyOf(attempt.ref), attempt);
+  /**
+   * Begins handlers. A lease that came late may be another worker's by now: its handler waits until the answer to a
+   * heartbeat says that it is held.
+   */
+  #takeLeases(session: Session, leases: Lease[]): void {
+    for (const lease of leases) {
+      const attempt: Attempt = { ref: refOf(lease), stop: new AbortController() };
+      attempt.begin = () => {
+        attempt.begin = undefined;
+        void this.#run(lease, attempt);
+      };
+      this.#attempts.set(keyOf(attempt.ref), attempt);
+      if (!this.#isLate(lease)) attempt.begin();
+      session.beatWithin(durationMs(lease.validFor!) / 3);
+    }
+    if (leases.some((lease) => this.#attempts.get(keyOf(refOf(lease)))?.begin)) session.beat();
+  }
+
+  /** Whether half of a lease may be over: it was on its way for long, or this process was paused. */
+  #isLate(lease: Lease): boolean {
+    const valid = durationMs(lease.validFor!);
+    const took = Date.now() - (timestampMs(lease.expiresAt!) - valid);
+    this.#skew = Math.min(this.#skew, took);
+    return took - this.#skew > valid / 2;
+  }
+
+  async #run(lease: Lease, attempt: Attempt): Promise<void> {
     const outcome = await perform(lease, attempt.stop.signal, (current, total) => {
       const progress = { current: BigInt(current), total: BigInt(total) };
       this.#session?.send({ case: "progress", value: { reports: [{ lease: attempt.ref, progress }] } });
@@ -214,6 +238,7 @@ class Worker {
     for (const status of statuses) {
       const lost = status.state === LeaseState.LOST;
       if (lost || status.cancelRequested) this.#cancel(status, lost);
+      if (!lost) this.#attempts.get(keyOf(status))?.begin?.();
     }
   }
 
