@@ -64,6 +64,11 @@ class _Job:
     events: Sequence[EventRow] = ()
     attempts: Mapping[int, AttemptRow] = field(default_factory=dict)
 
+    def lease_begin(self, lease_seq: int) -> EventRow | None:
+        """Find the event by which a lease was granted."""
+        grants = [event for event in self.events if event.type is EventType.STARTED]
+        return grants[lease_seq - 1] if lease_seq <= len(grants) else None
+
     def lease_end(self, lease_seq: int) -> EventRow | None:
         """Find the event by which a lease ended."""
         leases = 0
@@ -90,6 +95,15 @@ def check(history: History, tables: Tables, limits: Limits) -> list[Violation]:
             )
         ]
     return found
+
+
+def late_runs(history: History, tables: Tables) -> list[Run]:
+    """Find the runs that began after their lease's end: allowed, as no worker can exclude them, and a waste."""
+    late = []
+    for job in _jobs(history, tables).values():
+        ends = [(run, job.lease_end(run.start.lease_seq)) for run in job.runs]
+        late += [run for run, end in ends if end is not None and end.occurred_at < _moment(run.start.wall)]
+    return late
 
 
 def check_metrics(metrics: Mapping[str, float], history: History, tables: Tables) -> list[Violation]:
@@ -190,8 +204,12 @@ def _check_end(job: _Job) -> _Found:
 
 def _check_leases(job: _Job) -> _Found:
     order = [run.start.lease_seq for run in job.runs]
-    if any(later <= earlier for earlier, later in pairwise(order)):
-        yield Invariant.LEASE_FENCES, f"its leases ran in the order {order}"
+    if len(set(order)) < len(order):
+        yield Invariant.LEASE_FENCES, f"one of its leases {order} was run twice"
+    for run in job.runs:
+        begin = job.lease_begin(run.start.lease_seq)
+        if begin is not None and begin.occurred_at > _moment(run.start.wall):
+            yield Invariant.LEASE_FENCES, f"lease {run.start.lease_seq} was run before it was granted"
     granted = sum(event.type is EventType.STARTED for event in job.events)
     if granted != job.row.lease_seq or max(order, default=0) > granted:
         yield Invariant.LEASE_FENCES, f"{granted} leases of it were told of, its last is {job.row.lease_seq}"
@@ -201,12 +219,11 @@ def _check_overlaps(job: _Job, limits: Limits) -> _Found:
     for earlier, later in combinations(job.runs, 2):
         if later.start.at >= earlier.ended_at:
             continue
-        end = job.lease_end(earlier.start.lease_seq)
+        # A worker that is paused just before it begins runs its lease after a newer one: in vain, and to no harm.
+        first, second = sorted((earlier.start.lease_seq, later.start.lease_seq))
+        end = job.lease_end(first)
         if end is None or end.occurred_at > _moment(later.start.wall):
-            yield (
-                Invariant.ONE_VALID_LEASE,
-                f"lease {later.start.lease_seq} ran inside lease {earlier.start.lease_seq}",
-            )
+            yield Invariant.ONE_VALID_LEASE, f"lease {second} ran inside lease {first}"
     shortest = job.row.lease_duration or limits.lease_duration
     if job.row.attempt_timeout is not None:
         shortest = min(shortest, job.row.attempt_timeout)

@@ -32,6 +32,12 @@ class Launch(Protocol):
     def __call__(self, *arguments: str, log: str = "server") -> Awaitable[ServerProcess]: ...
 
 
+class Execute(Protocol):
+    """Starts a program that is not ours, and forgets nothing of it until the test's end."""
+
+    def __call__(self, *command: str, log: str, **variables: str) -> Awaitable[ServerProcess]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chronicle:
     """The two journals of a test: its own, and that of the handlers."""
@@ -140,6 +146,19 @@ async def launch(folder: Path, chronicle: Chronicle) -> AsyncIterator[Launch]:
 
         yield start
     _show_logs(folder)
+
+
+@pytest.fixture
+async def execute(folder: Path, chronicle: Chronicle) -> AsyncIterator[Execute]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*command: str, log: str, **variables: str) -> ServerProcess:
+            environment = {JOURNAL: str(chronicle.handlers), **variables}
+            process = await ServerProcess.execute(*command, log=folder / f"{log}.log", environment=environment)
+            stack.push_async_callback(_end, process)
+            return process
+
+        yield start
 
 
 async def _end(process: ServerProcess) -> None:

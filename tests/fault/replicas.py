@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -72,14 +72,21 @@ class SharedPostgres:
 class Replica:
     """One of several servers on a database: it keeps its address however often it is ended."""
 
-    def __init__(self, name: str, launch: Launch, chronicle: Chronicle, database_url: str) -> None:
+    def __init__(
+        self, name: str, launch: Launch, chronicle: Chronicle, database_url: str, settings: Sequence[str] = POOL
+    ) -> None:
         self._name = name
         self._launch = launch
         self._chronicle = chronicle
         self.address = f"127.0.0.1:{free_port()}"
         port = self.address.rpartition(":")[2]
-        self._command = ("serve", "--database-url", database_url, "--auto-migrate", "--grpc-port", port, *POOL)
+        self._command = ("serve", "--database-url", database_url, "--auto-migrate", "--grpc-port", port, *settings)
         self._server: ServerProcess | None = None
+
+    def log(self) -> str:
+        """Return all that it logged."""
+        assert self._server is not None
+        return self._server.log()
 
     async def start(self) -> None:
         """Start it and wait until it serves."""

@@ -43,9 +43,15 @@ class ServerProcess:
     async def spawn(cls, *arguments: str, log: Path, environment: dict[str, str]) -> ServerProcess:
         """Start `gosynq ARGUMENTS` on free ports where they name none, and return at once."""
         ports = () if arguments[0] == _WORKER else _ANY_PORTS  # a worker takes free ones by itself
+        command = (sys.executable, "-m", "gosynq_server", arguments[0], *ports, *arguments[1:], "--json")
+        return await cls.execute(*command, log=log, environment=environment)
+
+    @classmethod
+    async def execute(cls, *command: str, log: Path, environment: dict[str, str]) -> ServerProcess:
+        """Start any program that is ended as ours are, and return at once."""
         with log.open("ab") as file:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "gosynq_server", arguments[0], *ports, *arguments[1:], "--json"),
+                *command,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=file,
                 cwd=ROOT,

@@ -9,7 +9,7 @@ import pytest
 
 from gosynq_server.domain.job import JobStatus
 from gosynq_server.domain.lifecycle import EventType
-from tests.fault.checker import Invariant, Limits, check, check_metrics
+from tests.fault.checker import Invariant, Limits, check, check_metrics, late_runs
 from tests.fault.factories import CANCELLED, DONE, LOST, event, good_history, good_tables, handler_line, moment
 from tests.fault.history import Edge, History, Step, Verb
 from tests.fault.tables import Tables
@@ -139,6 +139,7 @@ BAD = [
     ("two completions", completed_twice, Invariant.LEASE_FENCES),
     ("leases in another order", leases_swapped, Invariant.LEASE_FENCES),
     ("a lease that was never granted", lease_invented, Invariant.LEASE_FENCES),
+    ("a lease run before it was granted", with_events(4, occurred_at=moment(7)), Invariant.LEASE_FENCES),
     ("a lease granted and not counted", with_jobs(1, lease_seq=1), Invariant.LEASE_FENCES),
     ("a run of no job", job_invented, Invariant.LEASE_FENCES),
     ("a run inside a valid lease", with_events(5, occurred_at=moment(5.1)), Invariant.ONE_VALID_LEASE),
@@ -176,6 +177,23 @@ def test_a_killed_run_counts_as_ended_by_its_process() -> None:
     history = good_history()
     killed = replace(history, handlers=without(history.handlers, at=4), deaths=[replace(history.deaths[0], pid=1)])
     assert [run.ended_at for run in killed.runs()] == [0.6, 9, 6]
+
+
+def begun_late() -> tuple[History, Tables]:
+    """The frozen worker of the lost job begins only after the other one has ended it."""
+    history = good_history()
+    handlers = [line for line in history.handlers if (line.job_id, line.lease_seq) != (LOST, 1)]
+    late = [handler_line(Edge.START, LOST, 1, 5.5), handler_line(Edge.END, LOST, 1, 6.5)]
+    return replace(history, handlers=[*handlers, *late]), good_tables()
+
+
+def test_a_lease_may_be_run_after_its_end_in_vain() -> None:
+    assert check(*begun_late(), LIMITS) == []
+
+
+def test_a_run_that_began_after_its_leases_end_is_late() -> None:
+    assert [(run.start.job_id, run.start.lease_seq) for run in late_runs(*begun_late())] == [(LOST, 1)]
+    assert late_runs(good_history(), good_tables()) == []
 
 
 def test_an_event_may_bear_a_time_a_little_before_that_of_the_one_before_it() -> None:
