@@ -33,15 +33,21 @@ class _OverlapPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Overlap
     OVERLAP_POLICY_SKIP: _OverlapPolicy.ValueType  # 2
     """Leave this firing out."""
     OVERLAP_POLICY_CANCEL_PREVIOUS: _OverlapPolicy.ValueType  # 3
-    """Cancel the last job and enqueue."""
+    """Cancel the last job, as CancelJob does without force, and enqueue: one that is
+    being processed may still run for a while.
+    """
     OVERLAP_POLICY_QUEUE: _OverlapPolicy.ValueType  # 4
-    """Enqueue behind it: the jobs of the schedule run one after another, by an
-    ordering key of its own, and the template's must be empty.
+    """Enqueue behind it: the jobs of the schedule run one after another, those that
+    are triggered too, by the ordering key "schedule/" and the schedule's id. The
+    template's ordering_key and concurrency_key must be empty.
     """
 
 class OverlapPolicy(_OverlapPolicy, metaclass=_OverlapPolicyEnumTypeWrapper):
     """OverlapPolicy is what to do when the last job of a schedule is not terminal at
     the next firing.
+
+    Of several firings at once, as after an outage, SKIP and CANCEL_PREVIOUS fire
+    the last one only.
     """
 
 OVERLAP_POLICY_UNSPECIFIED: OverlapPolicy.ValueType  # 0
@@ -51,10 +57,13 @@ OVERLAP_POLICY_ALLOW: OverlapPolicy.ValueType  # 1
 OVERLAP_POLICY_SKIP: OverlapPolicy.ValueType  # 2
 """Leave this firing out."""
 OVERLAP_POLICY_CANCEL_PREVIOUS: OverlapPolicy.ValueType  # 3
-"""Cancel the last job and enqueue."""
+"""Cancel the last job, as CancelJob does without force, and enqueue: one that is
+being processed may still run for a while.
+"""
 OVERLAP_POLICY_QUEUE: OverlapPolicy.ValueType  # 4
-"""Enqueue behind it: the jobs of the schedule run one after another, by an
-ordering key of its own, and the template's must be empty.
+"""Enqueue behind it: the jobs of the schedule run one after another, those that
+are triggered too, by the ordering key "schedule/" and the schedule's id. The
+template's ordering_key and concurrency_key must be empty.
 """
 Global___OverlapPolicy: _TypeAlias = OverlapPolicy  # noqa: Y015
 
@@ -67,30 +76,40 @@ class _CatchUpPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CatchUp
     CATCH_UP_POLICY_UNSPECIFIED: _CatchUpPolicy.ValueType  # 0
     """As ONE."""
     CATCH_UP_POLICY_NONE: _CatchUpPolicy.ValueType  # 1
-    """Leave them out."""
+    """Leave out those that are more than a minute late."""
     CATCH_UP_POLICY_ONE: _CatchUpPolicy.ValueType  # 2
-    """Fire once for all of them."""
+    """Fire once for all of them: the last one."""
     CATCH_UP_POLICY_ALL: _CatchUpPolicy.ValueType  # 3
-    """Fire each, at most 100 and none older than a day."""
+    """Fire each, the latest 100 at most and none older than a day."""
 
 class CatchUpPolicy(_CatchUpPolicy, metaclass=_CatchUpPolicyEnumTypeWrapper):
-    """CatchUpPolicy is what to do with firings missed while no server ran."""
+    """CatchUpPolicy is what to do with firings missed while no server ran, the
+    database was away, or the queue took no jobs. Nothing is missed where the first
+    firing is at most a minute late: then each fires, whatever the policy.
+    """
 
 CATCH_UP_POLICY_UNSPECIFIED: CatchUpPolicy.ValueType  # 0
 """As ONE."""
 CATCH_UP_POLICY_NONE: CatchUpPolicy.ValueType  # 1
-"""Leave them out."""
+"""Leave out those that are more than a minute late."""
 CATCH_UP_POLICY_ONE: CatchUpPolicy.ValueType  # 2
-"""Fire once for all of them."""
+"""Fire once for all of them: the last one."""
 CATCH_UP_POLICY_ALL: CatchUpPolicy.ValueType  # 3
-"""Fire each, at most 100 and none older than a day."""
+"""Fire each, the latest 100 at most and none older than a day."""
 Global___CatchUpPolicy: _TypeAlias = CatchUpPolicy  # noqa: Y015
 
 @_typing.final
 class Schedule(_message.Message):
-    """Schedule enqueues a job again and again. Each firing has its own idempotency
-    key, made of the schedule's id and the firing time, so that any number of
-    servers fire it once.
+    """Schedule enqueues a job again and again. A job is enqueued in the transaction
+    that moves next_run_at on, so that any number of servers fire each due time
+    once, whatever ends between. Each firing has an idempotency key of its own as
+    well, made of the schedule's id and the due time, which no caller can send. The
+    database's clock decides.
+
+    Where the queue takes no job (it is full or draining, or the payload is too
+    large for it), the firing is held back, and tried again every 5 s: next_run_at
+    stays and held_back says why. Once the queue takes jobs again, catch_up_policy
+    says what becomes of the firings that it kept.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -114,17 +133,25 @@ class Schedule(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Chosen by the caller."""
     description: _builtins.str
     """For a person."""
     cron: _builtins.str
     """Five fields (minute hour day-of-month month day-of-week), or @hourly,
-    @daily, @weekly, @monthly, @yearly.
+    @daily, @weekly, @monthly, @yearly. A field is a star, a number, a list
+    (1,15), a range (1-5), or one of them with a step (*/5); months and days have
+    names too (JAN, MON), L is the last day of a month, LW its last weekday, 5L
+    its last Friday and MON#1 its first Monday. 0 and 7 are Sunday. If neither
+    day field begins with a star, a day that fits either is meant.
     """
     time_zone: _builtins.str
     """The IANA time zone of cron. Empty: UTC. A local time skipped by a clock
-    change fires at the next valid one; one that comes twice fires once.
+    change fires at the next valid one; one that comes twice fires once, at the
+    first. An expression whose minute or hour begins with a star goes on at its
+    pace instead: it fires whenever the clock shows a time that fits, also when it
+    shows it again, and not for one that is skipped.
     """
     overlap_policy: Global___OverlapPolicy.ValueType
     """When the last job is not terminal yet."""
@@ -133,42 +160,50 @@ class Schedule(_message.Message):
     paused: _builtins.bool
     """It fires only when triggered. Changed by PauseSchedule and ResumeSchedule."""
     last_job_id: _builtins.str
-    """Its job."""
+    """Its job, which is the last one for overlap_policy."""
     etag: _builtins.str
     """Changes with every change of the schedule, firings apart."""
+    held_back: _builtins.str
+    """Why the firing at next_run_at is held back. Empty: it is not."""
     @_builtins.property
     def interval(self) -> _duration_pb2.Duration:
-        """Every so often, counted from start_at or the creation."""
+        """Every so often, counted from start_at, which is due itself, or else from the
+        creation.
+        """
 
     @_builtins.property
     def once(self) -> _timestamp_pb2.Timestamp:
-        """Once, at this moment."""
+        """Once, at this moment, which must lie ahead."""
 
     @_builtins.property
     def job(self) -> _job_pb2.JobSpec:
-        """The job. run_at, delay, idempotency_key and debounce_key must not be set in
-        it.
+        """The job. run_at, delay, expires_at, idempotency_key and debounce_key must not
+        be set in it. The run_at of a job that is fired is its due time, jitter apart.
         """
 
     @_builtins.property
     def jitter(self) -> _duration_pb2.Duration:
-        """Each firing is put off by a random part of this."""
+        """The job of each firing starts later by a random part of this, counted from
+        when it is fired.
+        """
 
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """Not before."""
+        """No firing before."""
 
     @_builtins.property
     def end_at(self) -> _timestamp_pb2.Timestamp:
-        """Not after."""
+        """No firing after."""
 
     @_builtins.property
     def next_run_at(self) -> _timestamp_pb2.Timestamp:
-        """The next firing; unset when there is none."""
+        """The next firing; unset when there is none, as while it is paused. A moment in
+        the past is a firing that is held back.
+        """
 
     @_builtins.property
     def last_run_at(self) -> _timestamp_pb2.Timestamp:
-        """The last firing."""
+        """The due time of the last firing; of one that was triggered, when it was."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
@@ -200,10 +235,11 @@ class Schedule(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        held_back: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "cron", b"cron", "end_at", b"end_at", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "once", b"once", "start_at", b"start_at", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_policy", b"catch_up_policy", "created_at", b"created_at", "cron", b"cron", "description", b"description", "end_at", b"end_at", "etag", b"etag", "id", b"id", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_job_id", b"last_job_id", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "once", b"once", "overlap_policy", b"overlap_policy", "paused", b"paused", "start_at", b"start_at", "time_zone", b"time_zone", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catch_up_policy", b"catch_up_policy", "created_at", b"created_at", "cron", b"cron", "description", b"description", "end_at", b"end_at", "etag", b"etag", "held_back", b"held_back", "id", b"id", "interval", b"interval", "jitter", b"jitter", "job", b"job", "last_job_id", b"last_job_id", "last_run_at", b"last_run_at", "next_run_at", b"next_run_at", "once", b"once", "overlap_policy", b"overlap_policy", "paused", b"paused", "start_at", b"start_at", "time_zone", b"time_zone", "timing", b"timing", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_timing: _TypeAlias = _typing.Literal["cron", "interval", "once"]  # noqa: Y015
     _WhichOneofArgType_timing: _TypeAlias = _typing.Literal["timing", b"timing"]  # noqa: Y015

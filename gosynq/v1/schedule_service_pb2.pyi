@@ -124,7 +124,9 @@ class ListSchedulesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many. 0: 100. More than 1000: 1000."""
+    """At most this many. 0: 100. More than 1000: 1000. A page whose jobs are large
+    holds fewer.
+    """
     page_token: _builtins.str
     """next_page_token of the page before."""
     def __init__(
@@ -179,16 +181,22 @@ class UpdateScheduleRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     ALLOW_MISSING_FIELD_NUMBER: _builtins.int
     allow_missing: _builtins.bool
-    """Create it if there is none."""
+    """Create it if there is none, unless an etag is set."""
     @_builtins.property
     def schedule(self) -> _schedule_pb2.Schedule:
         """The schedule; a set etag must be the present one, or the call fails:
-        ABORTED, ETAG_MISMATCH.
+        ABORTED, ETAG_MISMATCH. Its rules hold for the schedule as it becomes, so that
+        fields that are not named may be left out.
         """
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change. Empty: every field that is set."""
+        """What to change: a field, or one inside job or its retry_policy, such as
+        job.priority; * is all of them. What it names and the schedule does not set is
+        cleared. id, etag and fields that only the server sets are passed over. Other
+        paths: INVALID_ARGUMENT, UPDATE_MASK_INVALID. Empty: every field that is set,
+        job as a whole.
+        """
 
     def __init__(
         self,
@@ -243,7 +251,7 @@ class DeleteScheduleRequest(_message.Message):
     allow_missing: _builtins.bool
     """No such schedule is no error."""
     etag: _builtins.str
-    """If set it must be the present one."""
+    """If set it must be the present one: ABORTED, ETAG_MISMATCH."""
     def __init__(
         self,
         *,
@@ -379,7 +387,9 @@ class TriggerScheduleRequest(_message.Message):
     schedule_id: _builtins.str
     """The schedule's id."""
     idempotency_key: _builtins.str
-    """As JobSpec.idempotency_key, for the job."""
+    """As JobSpec.idempotency_key, for the job: a repeat is answered with the job
+    that the first call made.
+    """
     def __init__(
         self,
         *,
@@ -425,7 +435,7 @@ class PreviewScheduleRequest(_message.Message):
     SCHEDULE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     count: _builtins.int
-    """How many firings. 0: 5."""
+    """How many firings. 0: 5. There may be fewer."""
     @_builtins.property
     def schedule(self) -> _schedule_pb2.Schedule:
         """The schedule. Only timing, time_zone, start_at and end_at count."""

@@ -88,7 +88,8 @@ class ScheduleServiceServicer(object):
 
     def CreateSchedule(self, request, context):
         """Creates a schedule under the id that the caller chose. If there is one:
-        ALREADY_EXISTS, SCHEDULE_EXISTS.
+        ALREADY_EXISTS, SCHEDULE_EXISTS. If its cron expression or time zone does not
+        parse, or it would never fire: INVALID_ARGUMENT, SCHEDULE_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +110,9 @@ class ScheduleServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UpdateSchedule(self, request, context):
-        """Changes a schedule. With allow_missing it creates it.
+        """Changes a schedule. With allow_missing it creates it. Where it changes when
+        the schedule fires, next_run_at is counted anew from now, and the rules of
+        CreateSchedule hold; otherwise a firing that is held back is tried again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +126,8 @@ class ScheduleServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def PauseSchedule(self, request, context):
-        """Stops the firings. Idempotent.
+        """Stops the firings: none comes after the call returns. One that is held back
+        is left out. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,14 +142,16 @@ class ScheduleServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def TriggerSchedule(self, request, context):
-        """Enqueues the schedule's job once, now, paused or not.
+        """Enqueues the schedule's job once, now, paused or not, without jitter, and
+        whatever becomes of it under SKIP and CANCEL_PREVIOUS: it neither skips nor
+        cancels. Errors are those of EnqueueJob.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PreviewSchedule(self, request, context):
-        """Says when a schedule would fire, without creating it.
+        """Says when a schedule would fire if it were created now, without creating it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,26 +35,35 @@ class ScheduleServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ScheduleServiceAsyncStub: ...
     CreateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.CreateScheduleRequest, _schedule_service_pb2.CreateScheduleResponse]
     """Creates a schedule under the id that the caller chose. If there is one:
-    ALREADY_EXISTS, SCHEDULE_EXISTS.
+    ALREADY_EXISTS, SCHEDULE_EXISTS. If its cron expression or time zone does not
+    parse, or it would never fire: INVALID_ARGUMENT, SCHEDULE_INVALID.
     """
     GetSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_service_pb2.GetScheduleResponse]
     """Returns one schedule."""
     ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]
     """Lists schedules by id."""
     UpdateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.UpdateScheduleRequest, _schedule_service_pb2.UpdateScheduleResponse]
-    """Changes a schedule. With allow_missing it creates it."""
+    """Changes a schedule. With allow_missing it creates it. Where it changes when
+    the schedule fires, next_run_at is counted anew from now, and the rules of
+    CreateSchedule hold; otherwise a firing that is held back is tried again.
+    """
     DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.DeleteScheduleRequest, _schedule_service_pb2.DeleteScheduleResponse]
     """Deletes a schedule; its jobs stay."""
     PauseSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.PauseScheduleRequest, _schedule_service_pb2.PauseScheduleResponse]
-    """Stops the firings. Idempotent."""
+    """Stops the firings: none comes after the call returns. One that is held back
+    is left out. Idempotent.
+    """
     ResumeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ResumeScheduleRequest, _schedule_service_pb2.ResumeScheduleResponse]
     """Starts the firings again, from now; those of the pause are left out.
     Idempotent.
     """
     TriggerSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.TriggerScheduleRequest, _schedule_service_pb2.TriggerScheduleResponse]
-    """Enqueues the schedule's job once, now, paused or not."""
+    """Enqueues the schedule's job once, now, paused or not, without jitter, and
+    whatever becomes of it under SKIP and CANCEL_PREVIOUS: it neither skips nor
+    cancels. Errors are those of EnqueueJob.
+    """
     PreviewSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.PreviewScheduleRequest, _schedule_service_pb2.PreviewScheduleResponse]
-    """Says when a schedule would fire, without creating it."""
+    """Says when a schedule would fire if it were created now, without creating it."""
 
 @_typing.type_check_only
 class ScheduleServiceAsyncStub(ScheduleServiceStub):
@@ -63,26 +72,35 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.CreateScheduleRequest, _schedule_service_pb2.CreateScheduleResponse]  # type: ignore[assignment]
     """Creates a schedule under the id that the caller chose. If there is one:
-    ALREADY_EXISTS, SCHEDULE_EXISTS.
+    ALREADY_EXISTS, SCHEDULE_EXISTS. If its cron expression or time zone does not
+    parse, or it would never fire: INVALID_ARGUMENT, SCHEDULE_INVALID.
     """
     GetSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_service_pb2.GetScheduleResponse]  # type: ignore[assignment]
     """Returns one schedule."""
     ListSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]  # type: ignore[assignment]
     """Lists schedules by id."""
     UpdateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.UpdateScheduleRequest, _schedule_service_pb2.UpdateScheduleResponse]  # type: ignore[assignment]
-    """Changes a schedule. With allow_missing it creates it."""
+    """Changes a schedule. With allow_missing it creates it. Where it changes when
+    the schedule fires, next_run_at is counted anew from now, and the rules of
+    CreateSchedule hold; otherwise a firing that is held back is tried again.
+    """
     DeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.DeleteScheduleRequest, _schedule_service_pb2.DeleteScheduleResponse]  # type: ignore[assignment]
     """Deletes a schedule; its jobs stay."""
     PauseSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.PauseScheduleRequest, _schedule_service_pb2.PauseScheduleResponse]  # type: ignore[assignment]
-    """Stops the firings. Idempotent."""
+    """Stops the firings: none comes after the call returns. One that is held back
+    is left out. Idempotent.
+    """
     ResumeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ResumeScheduleRequest, _schedule_service_pb2.ResumeScheduleResponse]  # type: ignore[assignment]
     """Starts the firings again, from now; those of the pause are left out.
     Idempotent.
     """
     TriggerSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.TriggerScheduleRequest, _schedule_service_pb2.TriggerScheduleResponse]  # type: ignore[assignment]
-    """Enqueues the schedule's job once, now, paused or not."""
+    """Enqueues the schedule's job once, now, paused or not, without jitter, and
+    whatever becomes of it under SKIP and CANCEL_PREVIOUS: it neither skips nor
+    cancels. Errors are those of EnqueueJob.
+    """
     PreviewSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.PreviewScheduleRequest, _schedule_service_pb2.PreviewScheduleResponse]  # type: ignore[assignment]
-    """Says when a schedule would fire, without creating it."""
+    """Says when a schedule would fire if it were created now, without creating it."""
 
 class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     """ScheduleService looks after recurring jobs."""
@@ -94,7 +112,8 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.CreateScheduleResponse, _abc.Awaitable[_schedule_service_pb2.CreateScheduleResponse]]:
         """Creates a schedule under the id that the caller chose. If there is one:
-        ALREADY_EXISTS, SCHEDULE_EXISTS.
+        ALREADY_EXISTS, SCHEDULE_EXISTS. If its cron expression or time zone does not
+        parse, or it would never fire: INVALID_ARGUMENT, SCHEDULE_INVALID.
         """
 
     @_abc_1.abstractmethod
@@ -119,7 +138,10 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.UpdateScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.UpdateScheduleResponse, _abc.Awaitable[_schedule_service_pb2.UpdateScheduleResponse]]:
-        """Changes a schedule. With allow_missing it creates it."""
+        """Changes a schedule. With allow_missing it creates it. Where it changes when
+        the schedule fires, next_run_at is counted anew from now, and the rules of
+        CreateSchedule hold; otherwise a firing that is held back is tried again.
+        """
 
     @_abc_1.abstractmethod
     def DeleteSchedule(
@@ -135,7 +157,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.PauseScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.PauseScheduleResponse, _abc.Awaitable[_schedule_service_pb2.PauseScheduleResponse]]:
-        """Stops the firings. Idempotent."""
+        """Stops the firings: none comes after the call returns. One that is held back
+        is left out. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def ResumeSchedule(
@@ -153,7 +177,10 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.TriggerScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.TriggerScheduleResponse, _abc.Awaitable[_schedule_service_pb2.TriggerScheduleResponse]]:
-        """Enqueues the schedule's job once, now, paused or not."""
+        """Enqueues the schedule's job once, now, paused or not, without jitter, and
+        whatever becomes of it under SKIP and CANCEL_PREVIOUS: it neither skips nor
+        cancels. Errors are those of EnqueueJob.
+        """
 
     @_abc_1.abstractmethod
     def PreviewSchedule(
@@ -161,6 +188,6 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _schedule_service_pb2.PreviewScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_service_pb2.PreviewScheduleResponse, _abc.Awaitable[_schedule_service_pb2.PreviewScheduleResponse]]:
-        """Says when a schedule would fire, without creating it."""
+        """Says when a schedule would fire if it were created now, without creating it."""
 
 def add_ScheduleServiceServicer_to_server(servicer: ScheduleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -41,10 +41,22 @@ class ValidationFailed(GosynqError):
         self.violations = violations
 
 
+class ScheduleInvalid(ValidationFailed):
+    """{summary}."""
+
+    reason = "SCHEDULE_INVALID"
+
+
 class PayloadTooLarge(GosynqError):
     """The payload has {size} bytes; the limit is {limit}."""
 
     reason = "PAYLOAD_TOO_LARGE"
+
+
+class UpdateMaskInvalid(GosynqError):
+    """The update mask names {path}, which can't be updated."""
+
+    reason = "UPDATE_MASK_INVALID"
 
 
 class FilterInvalid(GosynqError):
@@ -95,6 +107,18 @@ class JobNotFound(GosynqError):
     reason = "JOB_NOT_FOUND"
 
 
+class ScheduleNotFound(GosynqError):
+    """Schedule {schedule_id} not found."""
+
+    reason = "SCHEDULE_NOT_FOUND"
+
+
+class ScheduleExists(GosynqError):
+    """There is a schedule {schedule_id} already."""
+
+    reason = "SCHEDULE_EXISTS"
+
+
 class IdempotencyKeyReused(GosynqError):
     """The idempotency key names job {job_id} of queue {queue}, which has another spec."""
 
@@ -117,6 +141,12 @@ class QueueDraining(GosynqError):
     """Queue {queue} is draining and takes no new jobs."""
 
     reason = "QUEUE_DRAINING"
+
+
+class EtagMismatch(GosynqError):
+    """It has changed since it was read; its etag is {etag} now."""
+
+    reason = "ETAG_MISMATCH"
 
 
 class LeaseLost(GosynqError):

@@ -58,7 +58,7 @@ class AttemptOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
-    """What a caller says about a job; None means the queue's setting."""
+    """What is said about a job; None means the queue's setting. schedule_id is the schedule's that says it."""
 
     queue: str
     kind: str
@@ -77,6 +77,7 @@ class JobSpec:
     attempt_timeout: timedelta | None = None
     expires_at: datetime | None = None
     retention: timedelta | None = None
+    schedule_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

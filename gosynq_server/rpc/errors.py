@@ -19,7 +19,9 @@ DOMAIN = "gosynq"
 
 CODES: dict[type[errors.GosynqError], grpc.StatusCode] = {
     errors.ValidationFailed: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.ScheduleInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     errors.PayloadTooLarge: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UpdateMaskInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     errors.FilterInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     errors.PageTokenInvalid: grpc.StatusCode.INVALID_ARGUMENT,
     errors.CursorInvalid: grpc.StatusCode.INVALID_ARGUMENT,
@@ -28,10 +30,13 @@ CODES: dict[type[errors.GosynqError], grpc.StatusCode] = {
     errors.ProtocolViolation: grpc.StatusCode.INVALID_ARGUMENT,
     errors.SessionReplaced: grpc.StatusCode.ABORTED,
     errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ScheduleNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.ScheduleExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.IdempotencyKeyReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.JobTerminal: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobProcessing: grpc.StatusCode.FAILED_PRECONDITION,
     errors.QueueDraining: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.EtagMismatch: grpc.StatusCode.ABORTED,
     errors.LeaseLost: grpc.StatusCode.FAILED_PRECONDITION,
     errors.StorageFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ServerDraining: grpc.StatusCode.UNAVAILABLE,
