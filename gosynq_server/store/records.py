@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,7 +20,7 @@ from gosynq_server.domain.job import (
     Priority,
     Stage,
 )
-from gosynq_server.domain.queue import Queue, QueueDefaults, QueueState
+from gosynq_server.domain.queue import Queue, QueueDefaults, QueueLimits, QueueState
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicyOverride
 from gosynq_server.store.durations import seconds_of, timedelta_of
 
@@ -99,7 +100,12 @@ def queue_of(record: Record, defaults: QueueDefaults) -> Queue:
         **{name: record[name] for name in _PLAIN_SETTINGS},
     }
     resolved = {name: getattr(defaults, name) if value is None else value for name, value in said.items()}
-    return Queue(name=record["name"], state=QueueState(record["state"]), defaults=QueueDefaults(**resolved))
+    return Queue(
+        name=record["name"],
+        state=QueueState(record["state"]),
+        defaults=QueueDefaults(**resolved),
+        limits=QueueLimits(**{limit.name: record[limit.name] for limit in fields(QueueLimits)}),
+    )
 
 
 _PLAIN_SETTINGS = (
