@@ -7,8 +7,10 @@ export PATH := $(TOOLS):$(CURDIR)/$(BIN):$(PATH)
 
 # The languages of clients/; each has a rule clients-NAME.
 LANGUAGES := go java rust typescript
+# Those of bench/peers/; each has a rule bench-peers-NAME.
+PEERS := go node python
 
-.PHONY: demo test check coverage proto proto-baseline docs lock tools clients $(LANGUAGES:%=clients-%) bench wheel clean
+.PHONY: demo test check coverage proto proto-baseline docs lock tools clients $(LANGUAGES:%=clients-%) bench bench-peers $(PEERS:%=bench-peers-%) wheel clean
 
 demo: .venv/.ready
 	$(BIN)/gosynq demo $(ARGS)
@@ -68,13 +70,35 @@ clients-typescript: .venv/.ready
 bench: .venv/.ready
 	$(BIN)/python -m bench $(ARGS)
 
+# The job systems that are measured beside ours, each of its own language; it downloads them. One language: make bench-peers-node.
+bench-peers: $(PEERS:%=bench-peers-%)
+
+bench-peers-python: bench/peers/python/.venv/.ready
+
+bench/peers/python/.venv/.ready: bench/peers/python/requirements.txt
+ifeq ($(UV),)
+	$(PY) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -q --disable-pip-version-check --no-deps -r $<
+else
+	uv venv -q --clear --python $(PY) $(@D)
+	VIRTUAL_ENV=$(CURDIR)/$(@D) uv pip install -q --no-deps -r $<
+endif
+	@touch $@
+
+bench-peers-node:
+	npm ci --prefix bench/peers/node --ignore-scripts --no-audit --no-fund --loglevel=error
+
+bench-peers-go:
+	go -C bench/peers/go build -o bin/ .
+
 wheel: .venv/.ready
 	$(BIN)/python -m build --wheel --no-isolation
 
+MEASURED := bench/peers/go/bin bench/peers/node/node_modules bench/peers/python/.venv
 BUILT := clients/go/bin clients/go/gen/gosynq clients/java/target clients/rust/target $(addprefix clients/typescript/, dist node_modules src/gen)
 
 clean:
-	rm -rf .venv .tools tests/e2e/node/node_modules dist build $(BUILT) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools tests/e2e/node/node_modules dist build $(BUILT) $(MEASURED) .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/.ready: pyproject.toml requirements.lock hatch_build.py
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

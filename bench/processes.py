@@ -38,8 +38,8 @@ def server(folder: Path, *flags: str, module: str = SERVER) -> Iterator[dict[str
     ready = folder / "ready.json"
     ports = [flag for name in ("grpc", "http", "metrics", "health") for flag in (f"--{name}-port", "0")]
     command = [sys.executable, "-m", module, "up", "--data-dir", str(folder / "database")]
-    with _process([*command, *ports, "--ready-file", str(ready), "--log-level", "warning", *flags]) as process:
-        yield _await_file(ready, process)
+    with process([*command, *ports, "--ready-file", str(ready), "--log-level", "warning", *flags]) as started:
+        yield await_file(ready, started)
 
 
 @contextmanager
@@ -49,16 +49,24 @@ def worker(folder: Path, target: str, queue: str, *flags: str) -> Iterator[dict[
     ports = [flag for name in ("metrics", "health") for flag in (f"--{name}-port", "0")]
     told = ["--target", target, "--queue", queue, "--handlers", "bench.handlers", "--log-level", "warning"]
     command = [sys.executable, "-m", SERVER, "worker", *told, *ports, "--ready-file", str(ready), *flags]
-    with _process(command) as process:
-        yield _await_file(ready, process)
+    with process(command) as started:
+        yield await_file(ready, started)
 
 
 @contextmanager
 def nothing_server(folder: Path) -> Iterator[dict[str, Any]]:
     """Run a gRPC server whose EnqueueJob does nothing; give its address and process id."""
     ready = folder / "nothing.json"
-    with _process([sys.executable, "-m", "bench.nothing", str(ready)]) as process:
-        yield _await_file(ready, process)
+    with process([sys.executable, "-m", "bench.nothing", str(ready)]) as started:
+        yield await_file(ready, started)
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[str]:
+    """Run the embedded PostgreSQL alone; give its address."""
+    ready = folder / "postgres.json"
+    with process([sys.executable, "-m", "bench.postgres", str(folder), str(ready)]) as started:
+        yield await_file(ready, started)["dsn"]
 
 
 def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
@@ -68,9 +76,13 @@ def load(target: str, figure: str, *arguments: object) -> dict[str, Any]:
 
 def run(module: str, *arguments: object) -> dict[str, Any]:
     """Run a module in a process of its own and return what it measured."""
-    command = [sys.executable, "-m", module, *map(str, arguments)]
+    return run_command([sys.executable, "-m", module, *map(str, arguments)])
+
+
+def run_command(command: list[str]) -> dict[str, Any]:
+    """Run a command and return what it measured; what it complains of goes where the bench's own does."""
     done = subprocess.run(  # noqa: S603 - the command is our own
-        command, check=True, capture_output=True, text=True, timeout=_LOAD_SECONDS
+        command, check=True, stdout=subprocess.PIPE, text=True, timeout=_LOAD_SECONDS
     )
     measured: dict[str, Any] = json.loads(done.stdout)
     return measured
@@ -81,19 +93,20 @@ def watchers(folder: Path, target: str, asked: Asked) -> Iterator[Callable[[], d
     """Run watchers in a process of their own, all of which have begun; give what waits for what they measured."""
     ready = folder / "watching.json"
     command = [sys.executable, "-m", "bench.watchers", target, str(ready), json.dumps(asdict(asked))]
-    with _process(command, stdout=subprocess.PIPE) as process:
-        _await_file(ready, process)
-        yield lambda: json.loads(process.communicate(timeout=_LOAD_SECONDS)[0])
+    with process(command, stdout=subprocess.PIPE) as started:
+        await_file(ready, started)
+        yield lambda: json.loads(started.communicate(timeout=_LOAD_SECONDS)[0])
 
 
 @contextmanager
-def _process(command: list[str], *, stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=stdout)  # noqa: S603 - the command is our own
+def process(command: list[str], *, stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command until the block ends."""
+    started = subprocess.Popen(command, stdout=stdout)  # noqa: S603 - the command is our own
     try:
-        yield process
+        yield started
     finally:
-        process.terminate()
-        process.wait(_STOP_SECONDS)
+        started.terminate()
+        started.wait(_STOP_SECONDS)
 
 
 def processor_seconds(pid: int) -> float:
@@ -120,11 +133,12 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _await_file(path: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    end = time.monotonic() + _START_SECONDS
+def await_file(path: Path, writer: subprocess.Popen[bytes], *, seconds: float = _START_SECONDS) -> dict[str, Any]:
+    """Wait until a process has written a file, and return what it says."""
+    end = time.monotonic() + seconds
     while not path.exists():
-        if process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"a process did not start: exit status {process.poll()}")
+        if writer.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"{writer.args!r} did not write {path.name}: exit status {writer.poll()}")
         time.sleep(0.02)
     told: dict[str, Any] = json.loads(path.read_text())
     return told

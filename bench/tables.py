@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 _FILL = """
 INSERT INTO gosynq.ready (
     id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, content_type, payload,
-    ready_at
+    ready_at, rank
 )
 SELECT
     gen_random_uuid(), $1, $3, 1 + n % $4, statement_timestamp(), statement_timestamp(), 1, 0, 0, 0,
-    'application/json', '{}', statement_timestamp() + n * interval '1 microsecond'
+    'application/json', '{}', statement_timestamp() + n * interval '1 microsecond',
+    statement_timestamp() + (n - n % $4 * 600000000) * interval '1 microsecond'
 FROM generate_series(1, $2::integer) AS n
 """
 _RAN = """

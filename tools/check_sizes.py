@@ -12,6 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("gosynq_server", "gosynq_client", "tools", "tests", "bench")
+INSTALLED = {".venv", "node_modules"}
 MAX_FILE_LINES = 400
 MAX_BODY_LINES = 40
 
@@ -46,7 +47,7 @@ def oversize(source: str) -> Iterator[tuple[int, str]]:
 def main(arguments: list[str]) -> int:
     """Check the named files, or the project's; return the exit status."""
     paths = [Path(argument) for argument in arguments] or sorted(
-        path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")
+        path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if not INSTALLED & set(path.parts)
     )
     findings = [f"{path}:{line}: {text}" for path in paths for line, text in oversize(path.read_text(encoding="utf-8"))]
     print("\n".join(findings), end="\n" if findings else "")

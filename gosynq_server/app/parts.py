@@ -15,6 +15,7 @@ from gosynq_client.worker.runtime import WorkerRuntime
 from gosynq_server.app.attempts import observer
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
+from gosynq_server.maintenance.admitter import Admitter
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.maintenance.rescuer import Rescuer
 from gosynq_server.maintenance.sampler import Sampler
@@ -161,15 +162,18 @@ def compose_health(rpc: RpcServer) -> HealthServer:
 def compose_maintenance(config: Config, operations: Operations, metrics: Metrics) -> list[tuple[Round, Signal | None]]:
     """Put the rounds of maintenance together, each with what wakes it early."""
     database, wakeups = operations.database, operations.everywhere
-    due = Signal()
+    due, placed = Signal(), Signal()
     stager = Stager(database, wakeups, signal=due)
     operations.here.add(stager)
+    admitter = Admitter(database, wakeups, signal=placed)
+    operations.here.add(admitter)
 
     def observe(sample: QueueSample) -> None:
         metrics.queue_sampled(sample.name, sample.ready_count, sample.oldest_age)
 
     return [
         (stager, due),
+        (admitter, placed),
         (operations.ticker, operations.ticker.signal),
         (Rescuer(operations.leases), None),
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),

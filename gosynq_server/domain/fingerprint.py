@@ -44,6 +44,7 @@ def fingerprint(spec: JobSpec) -> bytes:
         _length(spec.lease_duration),
         _length(spec.attempt_timeout),
         _moment(spec.expires_at),
+        *_keys(spec),
     )
     # The settings are one JSON array and so say where they end: no spec can shift bytes between them and the payload.
     return sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS) + _canonical_payload(spec)).digest()
@@ -58,6 +59,12 @@ def _canonical_payload(spec: JobSpec) -> bytes:
         return orjson.dumps(orjson.loads(payload), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return payload
+
+
+def _keys(spec: JobSpec) -> tuple[object, ...]:
+    """Return the keys of a spec that has any; without them the form is what it was before there were any."""
+    keys = (spec.concurrency_key, spec.ordering_key, spec.fairness_key)
+    return (keys,) if any(keys) else ()
 
 
 def _moment(moment: datetime | None) -> int | None:

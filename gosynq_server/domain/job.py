@@ -45,6 +45,14 @@ class Priority(IntEnum):
     CRITICAL = 4
 
 
+class DebounceMode(StrEnum):
+    """What an enqueue does to the waiting job that its debounce key names."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+    RESCHEDULE = "reschedule"
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended; RUNNING has not."""
 
@@ -78,6 +86,16 @@ class JobSpec:
     expires_at: datetime | None = None
     retention: timedelta | None = None
     schedule_id: str = ""
+    concurrency_key: str = ""
+    ordering_key: str = ""
+    fairness_key: str = ""
+    debounce_key: str = ""
+    debounce_mode: DebounceMode = DebounceMode.KEEP
+
+    @property
+    def waits_for_key(self) -> bool:
+        """Whether it has a key that other jobs may have the places of."""
+        return bool(self.concurrency_key or self.ordering_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +160,9 @@ class Job:
     result_content_type: str = ""
     last_error: JobError | None = None
     revision: int = 1
+    concurrency_key: str = ""
+    ordering_key: str = ""
+    fairness_key: str = ""
 
     @property
     def attempt(self) -> int:

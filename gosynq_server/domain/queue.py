@@ -34,12 +34,27 @@ class QueueDefaults:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """What a queue may do at most; None means no limit.
+
+    lease_burst None means the rate, rounded up. The size of payloads is among QueueDefaults, as the server has one.
+    """
+
+    max_concurrency: int | None = None
+    max_concurrency_per_key: int | None = None
+    max_leases_per_second: float | None = None
+    lease_burst: int | None = None
+    max_pending: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
     """A named line of jobs, its defaults resolved."""
 
     name: str
     state: QueueState = QueueState.ACTIVE
     defaults: QueueDefaults = field(default_factory=QueueDefaults)
+    limits: QueueLimits = field(default_factory=QueueLimits)
 
     def retry_policy_of(self, override: RetryPolicyOverride | None) -> RetryPolicy:
         """Return the policy of a job that says this much of it."""

@@ -37,8 +37,11 @@ class Stager(Deaf):
         return min([_LOOK_EVERY, *(wait for wait in waits.values() if wait > timedelta())])
 
     async def _promote(self, queue: str) -> None:
-        promoted = _BATCH
-        while promoted == _BATCH:
+        moved = _BATCH
+        while moved == _BATCH:
             promoted = await jobs.promote(self._database, queue, limit=_BATCH)
-            if promoted:
+            moved = promoted.ready_count + promoted.held_count
+            if promoted.ready_count:
                 self._wakeups.jobs_ready(queue)
+            if promoted.held_count:
+                self._wakeups.jobs_held(queue)

@@ -10,7 +10,7 @@ from google.protobuf import duration_pb2, timestamp_pb2
 
 from gosynq.v1 import job_pb2
 from gosynq_server.domain.errors import FieldViolation, ValidationFailed
-from gosynq_server.domain.job import AttemptOutcome, JobStatus, Priority
+from gosynq_server.domain.job import AttemptOutcome, DebounceMode, JobStatus, Priority
 from gosynq_server.domain.retry import BackoffStrategy
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ OUTCOME_NUMBERS = {AttemptOutcome.RUNNING: job_pb2.ATTEMPT_OUTCOME_UNSPECIFIED} 
 STATUSES: dict[int, JobStatus] = {number: status for status, number in STATUS_NUMBERS.items()}
 PRIORITIES: dict[int, Priority | None] = {0: None} | {number: level for level, number in PRIORITY_NUMBERS.items()}
 STRATEGIES: dict[int, BackoffStrategy | None] = {0: None} | {number: one for one, number in STRATEGY_NUMBERS.items()}
+DEBOUNCE_MODES: dict[int, DebounceMode] = {
+    job_pb2.DEBOUNCE_MODE_UNSPECIFIED: DebounceMode.KEEP,
+    job_pb2.DEBOUNCE_MODE_KEEP: DebounceMode.KEEP,
+    job_pb2.DEBOUNCE_MODE_REPLACE: DebounceMode.REPLACE,
+    job_pb2.DEBOUNCE_MODE_RESCHEDULE: DebounceMode.RESCHEDULE,
+}
 
 # The first and the last moment that Python has stand for infinity where moments are stored.
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)

@@ -63,6 +63,9 @@ def job_message(job: Job, *, full: bool) -> job_pb2.Job:
         retention=duration(job.retention),
         max_deliveries=job.max_deliveries,
         revision=job.revision,
+        concurrency_key=job.concurrency_key,
+        ordering_key=job.ordering_key,
+        fairness_key=job.fairness_key,
     )
     if full:
         _put_contents(message, job)

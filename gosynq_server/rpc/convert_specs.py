@@ -9,6 +9,7 @@ from gosynq_server.domain.cursors import encode_cursor
 from gosynq_server.domain.job import JSON_CONTENT_TYPE, JobSpec
 from gosynq_server.domain.retry import RetryPolicyOverride
 from gosynq_server.rpc.convert import (
+    DEBOUNCE_MODES,
     PRIORITIES,
     STATUS_NUMBERS,
     STRATEGIES,
@@ -51,6 +52,11 @@ def spec_of(spec: job_pb2.JobSpec, path: str = "job") -> JobSpec:
         attempt_timeout=_length(spec, "attempt_timeout", path),
         expires_at=_moment(spec, "expires_at", path),
         retention=_length(spec, "retention", path),
+        concurrency_key=spec.concurrency_key,
+        ordering_key=spec.ordering_key,
+        fairness_key=spec.fairness_key,
+        debounce_key=spec.debounce_key,
+        debounce_mode=DEBOUNCE_MODES[spec.debounce_mode],
     )
 
 

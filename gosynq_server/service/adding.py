@@ -82,7 +82,7 @@ def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:
         queue=queue.name,
         kind=spec.kind,
         status=JobStatus.PENDING,
-        stage=Stage.SCHEDULED if added.run_at > added.created_at else Stage.READY,
+        stage=Stage.SCHEDULED if added.run_at > added.created_at or spec.waits_for_key else Stage.READY,
         priority=new.priority,
         payload=None,
         content_type=spec.content_type,
@@ -100,6 +100,9 @@ def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:
         expires_at=spec.expires_at,
         idempotency_key=spec.idempotency_key,
         labels=spec.labels,
+        concurrency_key=spec.concurrency_key,
+        ordering_key=spec.ordering_key,
+        fairness_key=spec.fairness_key,
     )
 
 

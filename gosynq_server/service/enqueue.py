@@ -111,9 +111,12 @@ class Enqueuer:
         return QueueAdder(executor, queue, window=self._window, with_job=with_job, begin=begin)
 
     def _wake(self, accepted: Iterable[tuple[Queue, NewJob]]) -> None:
+        held = {queue.name for queue, new in accepted if new.spec.waits_for_key}
         later = {queue.name for queue, new in accepted if new.spec.run_at or new.spec.delay}
         for name in {queue.name for queue, _ in accepted}:
             self._wakeups.jobs_ready(name)
+        for name in held:
+            self._wakeups.jobs_held(name)
         for name in later:
             self._wakeups.jobs_scheduled(name)
 

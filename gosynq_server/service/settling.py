@@ -106,6 +106,7 @@ class Settler:
             return set()
         held = await leases.release(self._executor, self._queue.name, [ending.key for ending, _ in group])
         self._wakeups.jobs_ready(self._queue.name)
+        self._wakeups.jobs_held(self._queue.name)
         return held
 
     async def _cancel(self, endings: Sequence[Ending]) -> set[LeaseKey]:

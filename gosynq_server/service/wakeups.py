@@ -21,6 +21,9 @@ class WakeupListener(Protocol):
     def jobs_scheduled(self, queue: str) -> None:
         """Tell that jobs of a queue may have got an earlier start."""
 
+    def jobs_held(self, queue: str) -> None:
+        """Tell that jobs of a queue may wait for a place of their key, or that there may be a place."""
+
     def jobs_started(self) -> None:
         """Tell that jobs have been leased."""
 
@@ -67,6 +70,11 @@ class Wakeups:
             listener.jobs_scheduled(queue)
         self._set_signals()
 
+    def jobs_held(self, queue: str) -> None:
+        """Tell that jobs of a queue may wait for a place of their key, or that there may be a place."""
+        for listener in self._listeners:
+            listener.jobs_held(queue)
+
     def jobs_started(self) -> None:
         """Tell that jobs have been leased."""
         for listener in self._listeners:
@@ -98,6 +106,9 @@ class Deaf:
         """Ignore it."""
 
     def jobs_scheduled(self, queue: str) -> None:
+        """Ignore it."""
+
+    def jobs_held(self, queue: str) -> None:
         """Ignore it."""
 
     def jobs_started(self) -> None:

@@ -76,6 +76,7 @@ async def insert(
         _unless_empty([job.fingerprint for job in ordered]),
         inline_limit,
         window,
+        *(_unless_empty([getattr(spec, name) or None for spec in specs]) for name in _KEY_COLUMNS),
     )
     return {job_id(row): Added(created_at=row["created_at"], run_at=row["starts_at"]) for row in rows}
 
@@ -90,6 +91,8 @@ _OPTIONAL_COLUMNS = (
     "attempt_timeout",
     "retention",
 )
+
+_KEY_COLUMNS = ("concurrency_key", "ordering_key", "fairness_key")
 
 
 def _column(specs: Sequence[JobSpec], name: str) -> list[object]:
@@ -199,9 +202,18 @@ async def delete(executor: Executor, queue: str, job: JobId, *, stage: Stage) ->
     return bool(await executor.fetch(f"jobs_delete_{stage}", queue, job))
 
 
-async def promote(executor: Executor, queue: str, *, limit: int) -> int:
-    """Make due scheduled jobs of one queue ready; return how many."""
-    return len(await executor.fetch("jobs_promote", queue, limit))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """How many due jobs became ready, and how many wait from now on for a place of their key."""
+
+    ready_count: int
+    held_count: int
+
+
+async def promote(executor: Executor, queue: str, *, limit: int) -> Promoted:
+    """Make due scheduled jobs of one queue ready."""
+    row = (await executor.fetch("jobs_promote", queue, limit))[0]
+    return Promoted(ready_count=row["ready_count"], held_count=row["held_count"])
 
 
 async def expire(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gosynq_server.domain.job import JobId
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from gosynq_server.store.database import Executor
@@ -41,6 +41,31 @@ async def get(executor: Executor, queue: str, keys: Sequence[str], *, window: ti
 async def free(executor: Executor, queue: str, named: Sequence[NamedKey]) -> None:
     """Free keys of one queue where they still name the given jobs."""
     await executor.fetch("keys_free", queue, [found.key for found in named], [found.job_id for found in named])
+
+
+async def admit(executor: Executor, queue: str, *, limit: int) -> int:
+    """Let jobs of one queue to the front whose concurrency or ordering keys have places; return how many.
+
+    Goes through the keys in groups of limit, each a transaction; a key lets through limit jobs at most.
+    """
+    by_concurrency = _admit_each(executor, queue, "keys_held_concurrency", limit, lambda keys: (keys, []))
+    by_ordering = _admit_each(executor, queue, "keys_held_ordering", limit, lambda keys: ([], keys))
+    return await by_concurrency + await by_ordering
+
+
+async def _admit_each(
+    executor: Executor,
+    queue: str,
+    held: str,
+    limit: int,
+    sides: Callable[[list[str]], tuple[list[str], list[str]]],
+) -> int:
+    admitted, keys = 0, [""]
+    while keys:
+        keys = (await executor.fetch(held, queue, keys[-1], limit))[0]["held"]
+        if keys:
+            admitted += (await executor.fetch("keys_admit", queue, *sides(keys), limit))[0]["admitted"]
+    return admitted
 
 
 async def sweep(executor: Executor, *, window: timedelta, limit: int) -> int:

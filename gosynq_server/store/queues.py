@@ -40,6 +40,16 @@ async def with_ready_jobs(executor: Executor, among: Sequence[str] | None) -> li
     return [row["name"] for row in await executor.fetch("queues_ready", among)]
 
 
+async def with_held_jobs(executor: Executor) -> list[str]:
+    """Name the queues in which jobs may wait for a place of their concurrency or ordering key."""
+    return [row["name"] for row in await executor.fetch("queues_held")]
+
+
+async def take_room(executor: Executor, name: str, wanted: int) -> int:
+    """Take room for new jobs, as far as the queue's max_pending allows; return for how many. Held until commit."""
+    return int((await executor.fetch("queues_take_room", name, wanted))[0]["granted"])
+
+
 async def due_in(executor: Executor) -> dict[str, timedelta]:
     """Say for each queue with scheduled jobs how long it is until the first is due; negative where it is."""
     return {row["name"]: row["due_in"] for row in await executor.fetch("queues_due")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,7 +20,7 @@ from gosynq_server.domain.job import (
     Priority,
     Stage,
 )
-from gosynq_server.domain.queue import Queue, QueueDefaults, QueueState
+from gosynq_server.domain.queue import Queue, QueueDefaults, QueueLimits, QueueState
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicyOverride
 from gosynq_server.store.durations import seconds_of, timedelta_of
 
@@ -99,7 +100,12 @@ def queue_of(record: Record, defaults: QueueDefaults) -> Queue:
         **{name: record[name] for name in _PLAIN_SETTINGS},
     }
     resolved = {name: getattr(defaults, name) if value is None else value for name, value in said.items()}
-    return Queue(name=record["name"], state=QueueState(record["state"]), defaults=QueueDefaults(**resolved))
+    return Queue(
+        name=record["name"],
+        state=QueueState(record["state"]),
+        defaults=QueueDefaults(**resolved),
+        limits=QueueLimits(**{limit.name: record[limit.name] for limit in fields(QueueLimits)}),
+    )
 
 
 _PLAIN_SETTINGS = (
@@ -140,20 +146,28 @@ def job_of(record: Record, queue: Queue) -> Job:
         finished_at=record["finished_at"],
         updated_at=record["updated_at"],
         expires_at=record["expires_at"],
-        idempotency_key=record["idempotency_key"] or "",
-        schedule_id=record["schedule_id"] or "",
         labels=labels_of(record["labels"]),
         headers=labels_of(record["headers"]) if whole else {},
-        worker_id=record["worker_id"] or "",
         lease_seq=record["lease_seq"],
         lease_expires_at=record["lease_expires_at"],
         cancel_requested_at=record["cancel_requested_at"],
         progress=_progress_of(record["progress"]),
         result=record["result"] if whole else None,
-        result_content_type=record["result_content_type"] or "",
         last_error=_last_error_of(record),
         revision=record["revision"],
+        fairness_key=record["fairness_key"],
+        **{name: record[name] or "" for name in _NULLABLE_TEXTS},
     )
+
+
+_NULLABLE_TEXTS = (
+    "idempotency_key",
+    "schedule_id",
+    "worker_id",
+    "result_content_type",
+    "concurrency_key",
+    "ordering_key",
+)
 
 
 def attempt_of(record: Record) -> Attempt:

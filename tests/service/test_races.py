@@ -15,7 +15,8 @@ from gosynq_client.worker.leases import Lease, RefusalReason, Result
 from gosynq_client.worker.outcomes import Outcome, Released, Snoozed, Succeeded
 from gosynq_server.domain.errors import GosynqError, JobNotFound, JobProcessing, JobTerminal
 from gosynq_server.domain.job import JobId, JobStatus
-from gosynq_server.store import statements
+from gosynq_server.store import jobs, statements
+from gosynq_server.store.jobs import Promoted
 from gosynq_server.store.leases import WHENEVER
 from tests.service.house import DAY, FAILED, HOUR, SECOND, House, overtaken, until_blocked_by
 from tests.service.invariants import events_of
@@ -303,7 +304,7 @@ async def test_the_stager_passes_by_a_job_that_a_verb_is_moving(house: House, ri
         async with connection.transaction():
             await connection.fetch(statements.load(rival), *FROM_SCHEDULED[rival][0](job_id))
             async with asyncio.timeout(5):
-                assert await house.database.fetch("jobs_promote", "q", 10) == []
+                assert await jobs.promote(house.database, "q", limit=10) == Promoted(ready_count=0, held_count=0)
     finally:
         await connection.close()
 

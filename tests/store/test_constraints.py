@@ -25,7 +25,7 @@ JOB = {
 }
 TABLES = {
     "scheduled": JOB,
-    "ready": JOB | {"ready_at": "now()"},
+    "ready": JOB | {"ready_at": "now()", "rank": "now()"},
     "running": JOB | {"worker_id": "'w'", "leased_at": "now()", "lease_expires_at": "now()"},
     "finished": JOB | {"status": "'completed'", "finished_at": "now()", "prune_on": "'2026-01-01'"},
     "queues": {"name": "'q'"},

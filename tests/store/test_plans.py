@@ -34,7 +34,7 @@ async def filled(database_url: str) -> AsyncIterator[Connection]:
             await partitions.make(database, Partitioned.FINISHED, today + timedelta(days=days))
     sources = {
         "scheduled": ("", "", 0),
-        "ready": (", ready_at", ", now()", 1),
+        "ready": (", ready_at, rank", ", now(), now()", 1),
         "finished": (
             ", status, finished_at, prune_on",
             ", CASE WHEN place % 100 = 2 THEN 'failed' ELSE 'completed' END, now(), current_date + place / 3 % 3",
@@ -120,7 +120,7 @@ async def test_the_next_jobs_are_found_by_the_index_without_any_statistics(
     database_url: str, table: str, call: str
 ) -> None:
     connection = await asyncpg.connect(database_url)
-    more, values = (", ready_at", ", now()") if table == "ready" else ("", "")
+    more, values = (", ready_at, rank", ", now(), now()") if table == "ready" else ("", "")
     row = "gen_random_uuid(), 'q', 'k', 2, now(), now(), 1, 1, 0, 0, 'x', ''"
     await connection.execute(
         f"INSERT INTO gosynq.{table} ({COLUMNS}{more}) SELECT {row}{values} FROM generate_series(1, {JOBS})"  # noqa: S608 - nothing from outside
@@ -141,8 +141,8 @@ async def test_jobs_of_a_kind_are_found_behind_a_backlog_of_others(database_url:
     connection = await asyncpg.connect(database_url)
     for kind, count in (("common", JOBS), ("rare", 20), ("rarer", 20)):
         await connection.execute(
-            f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at)"  # noqa: S608 - nothing from outside
-            " SELECT gen_random_uuid(), 'q', $1, 2, now(), now(), 1, 1, 0, 0, 'x', '', clock_timestamp()"
+            f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at, rank)"  # noqa: S608 - nothing from outside
+            " SELECT gen_random_uuid(), 'q', $1, 2, now(), now(), 1, 1, 0, 0, 'x', '', now(), clock_timestamp()"
             " FROM generate_series(1, $2::integer)",
             kind,
             count,
@@ -165,13 +165,13 @@ async def test_jobs_of_a_kind_are_found_behind_a_backlog_of_others(database_url:
 async def test_the_order_is_that_of_the_queue_whichever_way_is_taken(database_url: str, common: str) -> None:
     connection = await asyncpg.connect(database_url)
     await connection.execute(
-        f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at)"  # noqa: S608 - nothing from outside
+        f"INSERT INTO gosynq.ready ({COLUMNS}, ready_at, rank)"  # noqa: S608 - nothing from outside
         " SELECT gen_random_uuid(), 'q', CASE n % 20 WHEN 0 THEN 'b' WHEN 1 THEN 'c' ELSE 'a' END, 1 + n % 4,"
-        " now(), now(), 1, 1, 0, 0, 'x', '', now() + n * interval '1 second' FROM generate_series(1, 2000) AS n"
+        " now(), now(), 1, 1, 0, 0, 'x', '', now(), now() + n * interval '1 second' FROM generate_series(1, 2000) AS n"
     )
     places = await connection.fetch("SELECT gosynq.lock_ready('q', $1, 30) AS place", [common, "c"])
     expected = await connection.fetch(
-        "SELECT ctid AS place FROM gosynq.ready WHERE kind = ANY ($1) ORDER BY priority DESC, ready_at, id LIMIT 30",
+        "SELECT ctid AS place FROM gosynq.ready WHERE kind = ANY ($1) ORDER BY rank, id LIMIT 30",
         [common, "c"],
     )
     await connection.close()

@@ -9,7 +9,8 @@ cancelled AS (
     INSERT INTO gosynq.finished (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, status, finished_at, prune_on, cancel_requested_at,
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key, status, finished_at, prune_on, cancel_requested_at,
         cancel_reason
     )
     SELECT
@@ -17,6 +18,7 @@ cancelled AS (
         gone.failures, gone.deliveries, gone.expires_at, gone.max_retries, gone.max_deliveries, gone.lease_duration,
         gone.attempt_timeout, gone.retention, gone.idempotency_key, gone.schedule_id, gone.retry_policy, gone.labels,
         gone.headers, gone.content_type, gone.payload,
+        gone.concurrency_key, gone.ordering_key, gone.fairness_key,
         'cancelled', statement_timestamp(), ((statement_timestamp() + $3::interval) AT TIME ZONE 'UTC')::date + 1,
         statement_timestamp(), $4::text
     FROM gone

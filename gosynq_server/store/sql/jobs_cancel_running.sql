@@ -9,7 +9,8 @@ cancelled AS (
     INSERT INTO gosynq.finished (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, status, worker_id, started_at, finished_at, prune_on,
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key, status, worker_id, started_at, finished_at, prune_on,
         cancel_requested_at, cancel_reason, progress
     )
     SELECT
@@ -17,6 +18,7 @@ cancelled AS (
         gone.failures, gone.deliveries, gone.expires_at, gone.max_retries, gone.max_deliveries, gone.lease_duration,
         gone.attempt_timeout, gone.retention, gone.idempotency_key, gone.schedule_id, gone.retry_policy, gone.labels,
         gone.headers, gone.content_type, gone.payload,
+        gone.concurrency_key, gone.ordering_key, gone.fairness_key,
         'cancelled', worker_id, leased_at, statement_timestamp(),
         ((statement_timestamp() + $3::interval) AT TIME ZONE 'UTC')::date + 1,
         coalesce(cancel_requested_at, statement_timestamp()), coalesce(cancel_reason, $4::text), progress

@@ -5,7 +5,8 @@ SELECT
     job.revision, job.lease_seq, job.failures, job.deliveries, job.max_retries, job.max_deliveries, job.lease_duration,
     job.attempt_timeout, job.retention, job.idempotency_key, job.schedule_id, job.retry_policy, job.labels,
     job.content_type, job.worker_id, job.started_at, job.finished_at, job.lease_expires_at, job.cancel_requested_at,
-    job.progress, job.result_content_type, job.updated_at, job.headers, job.result,
+    job.progress, job.result_content_type, job.updated_at,
+    job.concurrency_key, job.ordering_key, job.fairness_key, job.headers, job.result,
     coalesce(
         job.payload, (SELECT data FROM gosynq.payloads WHERE queue = job.queue AND job_id = job.id)
     ) AS payload,

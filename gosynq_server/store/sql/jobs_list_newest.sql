@@ -29,6 +29,7 @@ SELECT
     job.attempt_timeout, job.retention, job.idempotency_key, job.schedule_id, job.retry_policy, job.labels,
     job.content_type, job.worker_id, job.started_at, job.finished_at, job.lease_expires_at, job.cancel_requested_at,
     job.progress, job.result_content_type, job.updated_at,
+    job.concurrency_key, job.ordering_key, job.fairness_key,
     last.error AS last_error, last.stack_trace AS last_stack_trace, last.attempt AS last_attempt,
     last.started_at AS last_started_at, last.finished_at AS last_failed_at
 FROM page AS job

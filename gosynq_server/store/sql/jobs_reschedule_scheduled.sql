@@ -1,8 +1,9 @@
--- Gives one scheduled job another start.
+-- Gives one scheduled job another start; one that waits for a place of its key goes on waiting unless it is put off.
 -- $1 queue; $2 id; $3 when to run it, null being now. Locks: the row. A job that is elsewhere gives no row.
 WITH moved AS (
     UPDATE gosynq.scheduled
     SET run_at = coalesce($3::timestamptz, statement_timestamp()), revision = revision + 1,
+        rank = CASE WHEN coalesce($3::timestamptz, statement_timestamp()) <= statement_timestamp() THEN rank END,
         updated_at = statement_timestamp()
     WHERE queue = $1 AND id = $2
     RETURNING id, kind, priority, failures, deliveries, revision, run_at, labels

@@ -9,14 +9,16 @@ waiting AS (
     INSERT INTO gosynq.scheduled (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key
     )
     SELECT
         gone.id, gone.queue, gone.kind, gone.priority, gone.created_at, coalesce($3::timestamptz,
         statement_timestamp()), gone.revision + 1,
         gone.lease_seq, 0, 0, NULL, gone.max_retries,
         gone.max_deliveries, gone.lease_duration, gone.attempt_timeout, gone.retention, gone.idempotency_key,
-        gone.schedule_id, gone.retry_policy, gone.labels, gone.headers, gone.content_type, gone.payload
+        gone.schedule_id, gone.retry_policy, gone.labels, gone.headers, gone.content_type, gone.payload,
+        gone.concurrency_key, gone.ordering_key, gone.fairness_key
     FROM gone
 ),
 noted AS (

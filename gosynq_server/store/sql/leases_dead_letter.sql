@@ -29,7 +29,8 @@ dead AS (
     INSERT INTO gosynq.finished (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, status, worker_id, started_at, finished_at, prune_on,
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key, status, worker_id, started_at, finished_at, prune_on,
         cancel_requested_at, cancel_reason, progress
     )
     SELECT
@@ -37,6 +38,7 @@ dead AS (
         ended.lease_seq, failures_now, deliveries_now, ended.expires_at, ended.max_retries, ended.max_deliveries,
         ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key, ended.schedule_id,
         ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        ended.concurrency_key, ended.ordering_key, ended.fairness_key,
         'failed', worker_id, leased_at, statement_timestamp(),
         ((statement_timestamp() + kept_for) AT TIME ZONE 'UTC')::date + 1, cancel_requested_at, cancel_reason, progress
     FROM ended

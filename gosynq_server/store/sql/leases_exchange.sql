@@ -20,7 +20,8 @@ completed AS (
     INSERT INTO gosynq.finished (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, status, worker_id, started_at, finished_at, prune_on,
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key, status, worker_id, started_at, finished_at, prune_on,
         cancel_requested_at, cancel_reason, progress, result_content_type, result
     )
     SELECT
@@ -28,6 +29,7 @@ completed AS (
         ended.lease_seq, ended.failures, ended.deliveries, ended.expires_at, ended.max_retries, ended.max_deliveries,
         ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key, ended.schedule_id,
         ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        ended.concurrency_key, ended.ordering_key, ended.fairness_key,
         'completed', worker_id, leased_at, statement_timestamp(),
         ((statement_timestamp() + kept_for) AT TIME ZONE 'UTC')::date + 1, cancel_requested_at, cancel_reason, progress,
         result_content_type, result
@@ -43,22 +45,30 @@ succeeded AS (
     FROM ended
     HAVING count(*) > 0
 ),
+-- The leases that end here are over before the next are granted: their places under a limit are free.
+picked AS MATERIALIZED (
+    SELECT next.place, next.turn
+    FROM gosynq.lock_ready($1, $7::text [], $8::bigint, (SELECT count(*) FROM ended))
+    WITH ORDINALITY AS next (place, turn)
+),
 taken AS (
     DELETE FROM gosynq.ready AS job
-    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT gosynq.lock_ready($1, $7::text [], $8::bigint)))
-    RETURNING job.*
+    WHERE job.queue = $1 AND job.ctid = ANY(ARRAY(SELECT place FROM picked))
+    RETURNING job.*, job.ctid AS place
 ),
 leased AS (
     INSERT INTO gosynq.running (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, worker_id, leased_at, lease_expires_at, attempt_deadline
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key, worker_id, leased_at, lease_expires_at, attempt_deadline
     )
     SELECT
         taken.id, taken.queue, taken.kind, taken.priority, taken.created_at, taken.run_at, taken.revision + 1,
         taken.lease_seq + 1, taken.failures, taken.deliveries + 1, taken.expires_at, taken.max_retries,
         taken.max_deliveries, taken.lease_duration, taken.attempt_timeout, taken.retention, taken.idempotency_key,
         taken.schedule_id, taken.retry_policy, taken.labels, taken.headers, taken.content_type, taken.payload,
+        taken.concurrency_key, taken.ordering_key, taken.fairness_key,
         $9, statement_timestamp(),
         statement_timestamp() + least(
             coalesce($13::interval, lease_duration, $10::interval),
@@ -93,4 +103,5 @@ FROM (
     WHERE NOT EXISTS (SELECT FROM ended WHERE ended.id = lease.id AND ended.lease_seq = lease.lease_seq)
 ) AS missed
 LEFT JOIN taken ON true
-ORDER BY taken.priority DESC, taken.ready_at, taken.id
+LEFT JOIN picked ON taken.place = picked.place
+ORDER BY picked.turn

@@ -1,4 +1,5 @@
--- Gives running jobs of one queue back unspent, due at once; those with a cancel asked for are left.
+-- Gives running jobs of one queue back unspent, due at once, where no key makes them wait for a place; those with a cancel
+-- asked for are left.
 -- $1 queue; of the leases: $2 job ids, $3 lease sequences; $4 the moment beyond which no lease may reach: infinity for a
 -- worker's own word, the present for a lease that ran out, so that a heartbeat in between keeps it.
 -- Locks: the rows that it moves, in the order of their ids, as all do that lock several leases.
@@ -21,19 +22,39 @@ ended AS (
     RETURNING
         job.*
 ),
-waiting AS (
+ready AS (
     INSERT INTO gosynq.ready (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload, ready_at
+        retry_policy, labels, headers, content_type, payload, fairness_key, rank,
+        ready_at
     )
     SELECT
         ended.id, ended.queue, ended.kind, ended.priority, ended.created_at, ended.run_at, ended.revision + 1,
         ended.lease_seq, ended.failures, ended.deliveries - 1, ended.expires_at, ended.max_retries,
         ended.max_deliveries, ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key,
         ended.schedule_id, ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
-        statement_timestamp()
+        ended.fairness_key, statement_timestamp() - (ended.priority - 1) * ageing.step, statement_timestamp()
     FROM ended
+    CROSS JOIN gosynq.ageing($1) AS ageing (step)
+    WHERE ended.concurrency_key IS NULL AND ended.ordering_key IS NULL
+),
+waiting AS (
+    INSERT INTO gosynq.scheduled (
+        id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
+        max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key, fairness_key, rank
+    )
+    SELECT
+        ended.id, ended.queue, ended.kind, ended.priority, ended.created_at, ended.run_at, ended.revision + 1,
+        ended.lease_seq, ended.failures, ended.deliveries - 1, ended.expires_at, ended.max_retries,
+        ended.max_deliveries, ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key,
+        ended.schedule_id, ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        ended.concurrency_key, ended.ordering_key, ended.fairness_key,
+        statement_timestamp() - (ended.priority - 1) * ageing.step
+    FROM ended
+    CROSS JOIN gosynq.ageing($1) AS ageing (step)
+    WHERE ended.concurrency_key IS NOT NULL OR ended.ordering_key IS NOT NULL
 ),
 requeued AS (
     INSERT INTO gosynq.events (

@@ -29,14 +29,16 @@ waiting AS (
     INSERT INTO gosynq.scheduled (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, schedule_id,
-        retry_policy, labels, headers, content_type, payload
+        retry_policy, labels, headers, content_type, payload, concurrency_key, ordering_key,
+        fairness_key
     )
     SELECT
         ended.id, ended.queue, ended.kind, ended.priority, ended.created_at, statement_timestamp() + delay,
         ended.revision + 1,
         ended.lease_seq, failures_now, deliveries_now, ended.expires_at, ended.max_retries, ended.max_deliveries,
         ended.lease_duration, ended.attempt_timeout, ended.retention, ended.idempotency_key, ended.schedule_id,
-        ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload
+        ended.retry_policy, ended.labels, ended.headers, ended.content_type, ended.payload,
+        ended.concurrency_key, ended.ordering_key, ended.fairness_key
     FROM ended
 ),
 attempted AS (

@@ -5,7 +5,7 @@ FROM gosynq.queues AS queue
 CROSS JOIN LATERAL (
     SELECT job.run_at
     FROM gosynq.scheduled AS job
-    WHERE job.queue = queue.name
+    WHERE job.queue = queue.name AND job.rank IS NULL
     ORDER BY job.run_at, job.id
     LIMIT 1
 ) AS first

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gosynq_server.domain.fingerprint import fingerprint
-from gosynq_server.domain.job import JobSpec, Priority
+from gosynq_server.domain.job import DebounceMode, JobSpec, Priority
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicyOverride
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -36,6 +36,8 @@ UNCOUNTED: dict[str, Any] = {
     "idempotency_key": "other",
     "headers": {"traceparent": "00-2"},
     "retention": timedelta(hours=3),
+    "debounce_key": "a",
+    "debounce_mode": DebounceMode.REPLACE,
 }
 COUNTED: dict[str, list[Any]] = {
     "queue": ["sms", ""],
@@ -59,6 +61,9 @@ COUNTED: dict[str, list[Any]] = {
     "lease_duration": [timedelta(seconds=31), None],
     "attempt_timeout": [timedelta(minutes=2), None],
     "expires_at": [NOON + timedelta(hours=2), None],
+    "concurrency_key": ["a"],
+    "ordering_key": ["a"],
+    "fairness_key": ["a"],
 }
 
 json_values = st.recursive(

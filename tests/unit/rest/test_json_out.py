@@ -50,6 +50,9 @@ def test_a_job_is_written_with_short_enums_and_without_what_is_unset() -> None:
         "result_content_type": "",
         "max_deliveries": 0,
         "revision": 2**60,
+        "concurrency_key": "",
+        "ordering_key": "",
+        "fairness_key": "",
     }
 
 

@@ -72,7 +72,7 @@ def items(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     entry = field.message_type
     if entry is not None and entry.GetOptions().map_entry:
-        return st.dictionaries(texts, texts, max_size=2)
+        return st.dictionaries(texts, items(entry.fields_by_name["value"]), max_size=2)
     return st.lists(items(field), max_size=2) if field.is_repeated else items(field)
 
 

@@ -1,0 +1,4 @@
+-- Names the next ordering keys of a queue for which jobs wait.
+-- $1 queue; $2 the key behind which to go on (empty: from the start); $3 how many at most. Locks: none. A look into the index
+-- for each key.
+SELECT gosynq.held_keys($1, 'ordering', $2, $3::bigint) AS held
