@@ -45,6 +45,7 @@ def fingerprint(spec: JobSpec) -> bytes:
         _length(spec.attempt_timeout),
         _moment(spec.expires_at),
         *_keys(spec),
+        *_schedule(spec),
     )
     # The settings are one JSON array and so say where they end: no spec can shift bytes between them and the payload.
     return sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS) + _canonical_payload(spec)).digest()
@@ -65,6 +66,11 @@ def _keys(spec: JobSpec) -> tuple[object, ...]:
     """Return the keys of a spec that has any; without them the form is what it was before there were any."""
     keys = (spec.concurrency_key, spec.ordering_key, spec.fairness_key)
     return (keys,) if any(keys) else ()
+
+
+def _schedule(spec: JobSpec) -> tuple[str, ...]:
+    """Return the schedule of a spec that has one; no keys look like it."""
+    return (spec.schedule_id,) if spec.schedule_id else ()
 
 
 def _moment(moment: datetime | None) -> int | None:

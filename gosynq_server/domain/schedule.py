@@ -235,4 +235,5 @@ def triggered_spec(spec: ScheduleSpec, *, idempotency_key: str) -> JobSpec:
 
 
 def _own_spec(spec: ScheduleSpec) -> JobSpec:
-    return replace(spec.job, schedule_id=spec.id)
+    ordering_key = f"schedule/{spec.id}" if spec.overlap_policy is OverlapPolicy.QUEUE else spec.job.ordering_key
+    return replace(spec.job, schedule_id=spec.id, ordering_key=ordering_key)

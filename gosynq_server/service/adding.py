@@ -99,6 +99,7 @@ def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:
         updated_at=added.created_at,
         expires_at=spec.expires_at,
         idempotency_key=spec.idempotency_key,
+        schedule_id=spec.schedule_id,
         labels=spec.labels,
         concurrency_key=spec.concurrency_key,
         ordering_key=spec.ordering_key,

@@ -13,7 +13,7 @@ from gosynq_server.service.group_commit import GroupCommit
 from gosynq_server.store.jobs import Added, NewJob
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gosynq_server.domain.queue import Queue
     from gosynq_server.service.queues import Queues
@@ -69,7 +69,7 @@ class Enqueuer:
                 adder = self._adder(transaction, queue)
                 await adder.add(group)
                 answers.update((job, _or_raise(answer)) for job, answer in adder.answers.items())
-        self._wake(accepted)
+        self.wake([new.spec for _, new in accepted])
         return [answers[new.id] for _, new in accepted]
 
     async def enqueue_each(self, specs: Sequence[JobSpec], *, with_job: bool = False) -> list[Enqueued | GosynqError]:
@@ -79,8 +79,33 @@ class Enqueuer:
         answers: dict[JobId, Enqueued | GosynqError] = {}
         for queue, group in _by_queue(accepted):
             answers.update(await self._add_or_refuse(queue, group, with_job=with_job))
-        self._wake(accepted)
+        self.wake([new.spec for _, new in accepted])
         return [made if isinstance(made, GosynqError) else answers[made[1].id] for made in prepared]
+
+    async def add_each(self, transaction: Executor, specs: Sequence[JobSpec]) -> list[Enqueued | GosynqError]:
+        """Add jobs in a transaction of the caller's, answered in order by what became of each or why it was refused.
+
+        Whoever commits it calls `wake` then. Raises what a transaction can't outlive.
+        """
+        prepared = [await self._prepare(spec) for spec in specs]
+        accepted = [made for made in prepared if not isinstance(made, GosynqError)]
+        answers: dict[JobId, Enqueued | GosynqError] = {}
+        for queue, group in _by_queue(accepted):
+            adder = self._adder(transaction, queue)
+            await adder.add(group)
+            answers.update(adder.answers)
+        return [made if isinstance(made, GosynqError) else answers[made[1].id] for made in prepared]
+
+    def wake(self, specs: Collection[JobSpec]) -> None:
+        """Tell of jobs that have been added."""
+        held = {spec.queue for spec in specs if spec.waits_for_key}
+        later = {spec.queue for spec in specs if spec.run_at or spec.delay}
+        for name in {spec.queue for spec in specs}:
+            self._wakeups.jobs_ready(name)
+        for name in held:
+            self._wakeups.jobs_held(name)
+        for name in later:
+            self._wakeups.jobs_scheduled(name)
 
     async def _commit_group(self, specs: Sequence[JobSpec]) -> list[Enqueued | GosynqError]:
         return await self.enqueue_each(specs, with_job=True)
@@ -109,16 +134,6 @@ class Enqueuer:
         # Read before the commit: what a tick that is known by then sees, was committed before.
         begin = self._ticker.end if with_job else None
         return QueueAdder(executor, queue, window=self._window, with_job=with_job, begin=begin)
-
-    def _wake(self, accepted: Iterable[tuple[Queue, NewJob]]) -> None:
-        held = {queue.name for queue, new in accepted if new.spec.waits_for_key}
-        later = {queue.name for queue, new in accepted if new.spec.run_at or new.spec.delay}
-        for name in {queue.name for queue, _ in accepted}:
-            self._wakeups.jobs_ready(name)
-        for name in held:
-            self._wakeups.jobs_held(name)
-        for name in later:
-            self._wakeups.jobs_scheduled(name)
 
 
 def _to_be(new: NewJob, queue: Queue) -> Enqueued:

@@ -92,7 +92,7 @@ _OPTIONAL_COLUMNS = (
     "retention",
 )
 
-_KEY_COLUMNS = ("concurrency_key", "ordering_key", "fairness_key")
+_KEY_COLUMNS = ("concurrency_key", "ordering_key", "fairness_key", "schedule_id")
 
 
 def _column(specs: Sequence[JobSpec], name: str) -> list[object]:
@@ -114,7 +114,10 @@ async def locate(executor: Executor, job: JobId) -> Location | None:
     rows = await executor.fetch("jobs_locate", job)
     if not rows:
         return None
-    row = rows[0]
+    return _location_of(rows[0])
+
+
+def _location_of(row: Record) -> Location:
     return Location(
         queue=row["queue"],
         stage=Stage(row["stage"]),
@@ -122,6 +125,12 @@ async def locate(executor: Executor, job: JobId) -> Location | None:
         retention=row["retention"],
         worker_id=row["worker_id"],
     )
+
+
+async def locate_unfinished(executor: Executor, jobs: Sequence[JobId]) -> dict[JobId, Location]:
+    """Say where those of some jobs are that are not terminal, as of one moment."""
+    rows = await executor.fetch("jobs_locate_unfinished", jobs) if jobs else ()
+    return {job_id(row): _location_of(row) for row in rows}
 
 
 async def get(executor: Executor, jobs: Sequence[JobId], *, whole: bool) -> Sequence[Record]:

@@ -4,18 +4,19 @@
 -- (else null); $9 expiries; $10 max_retries; $11 max_deliveries; $12 lease durations; $13 attempt time-outs; $14
 -- retentions; $15 retry policies; $16 labels; $17 headers; $18 keys, sorted with everything else; $19 fingerprints;
 -- $20 the size above which a payload stands apart; $21 the idempotency window; $22 concurrency keys; $23 ordering keys; $24
--- fairness keys. A short array is filled up with nulls.
+-- fairness keys; $25 ids of the schedules that make them. A short array is filled up with nulls.
 -- Locks: the keys' index entries until commit; rival callers with the same keys wait in the keys' order.
 WITH given AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $2::uuid [], $3::text [], $4::smallint [], $5::bytea [], $6::text [], $7::timestamptz [], $8::interval [],
         $9::timestamptz [], $10::integer [], $11::integer [], $12::interval [], $13::interval [], $14::interval [],
-        $15::jsonb [], $16::jsonb [], $17::jsonb [], $18::text [], $19::bytea [], $22::text [], $23::text [], $24::text []
+        $15::jsonb [], $16::jsonb [], $17::jsonb [], $18::text [], $19::bytea [], $22::text [], $23::text [], $24::text [],
+        $25::text []
     ) AS spec (
         id, kind, priority, content, content_type, run_at, delay, expires_at, max_retries, max_deliveries,
         lease_duration, attempt_timeout, retention, retry_policy, labels, headers, key, fingerprint,
-        concurrency_key, ordering_key, fairness_key
+        concurrency_key, ordering_key, fairness_key, schedule_id
     )
 ),
 keyed AS (
@@ -30,7 +31,7 @@ new AS MATERIALIZED (
     SELECT
         id, kind, priority, content_type, expires_at, max_retries, max_deliveries, lease_duration, attempt_timeout,
         retention, retry_policy, labels, headers, key, content, concurrency_key, ordering_key,
-        coalesce(fairness_key, '') AS fairness_key,
+        schedule_id, coalesce(fairness_key, '') AS fairness_key,
         CASE WHEN octet_length(content) <= $20 THEN content END AS payload,
         coalesce(run_at, statement_timestamp() + coalesce(delay, '0')) AS starts_at,
         CASE
@@ -46,13 +47,13 @@ scheduled AS (
     INSERT INTO gosynq.scheduled (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, retry_policy, labels,
-        headers, content_type, payload, concurrency_key, ordering_key,
+        headers, content_type, payload, concurrency_key, ordering_key, schedule_id,
         fairness_key, rank
     )
     SELECT
         id, $1, kind, priority, statement_timestamp(), starts_at, 1, 0, 0, 0, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, key, retry_policy, labels, headers,
-        content_type, payload, concurrency_key, ordering_key, fairness_key, rank
+        content_type, payload, concurrency_key, ordering_key, schedule_id, fairness_key, rank
     FROM new
     WHERE rank IS NULL OR concurrency_key IS NOT NULL OR ordering_key IS NOT NULL
 ),
@@ -61,13 +62,13 @@ ready AS (
     INSERT INTO gosynq.ready (
         id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, idempotency_key, retry_policy, labels,
-        headers, content_type, payload, concurrency_key, ordering_key,
+        headers, content_type, payload, concurrency_key, ordering_key, schedule_id,
         fairness_key, rank, ready_at
     )
     SELECT
         id, $1, kind, priority, statement_timestamp(), starts_at, 1, 0, 0, 0, expires_at,
         max_retries, max_deliveries, lease_duration, attempt_timeout, retention, key, retry_policy, labels,
-        headers, content_type, payload, concurrency_key, ordering_key, fairness_key, rank, statement_timestamp()
+        headers, content_type, payload, concurrency_key, ordering_key, schedule_id, fairness_key, rank, statement_timestamp()
     FROM new
     WHERE rank IS NOT NULL AND concurrency_key IS NULL AND ordering_key IS NULL
 ),

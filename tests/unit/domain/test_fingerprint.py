@@ -64,6 +64,7 @@ COUNTED: dict[str, list[Any]] = {
     "concurrency_key": ["a"],
     "ordering_key": ["a"],
     "fairness_key": ["a"],
+    "schedule_id": ["a"],
 }
 
 json_values = st.recursive(

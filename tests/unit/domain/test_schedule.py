@@ -171,6 +171,12 @@ def test_the_job_of_a_trigger_starts_at_once() -> None:
     assert job == replace(JOB, schedule_id="s", idempotency_key="mine")
 
 
+def test_the_jobs_of_a_schedule_that_queues_them_have_an_ordering_key_of_its_own() -> None:
+    spec = _spec(interval=HOUR, overlap_policy=OverlapPolicy.QUEUE)
+    assert triggered_spec(spec, idempotency_key="").ordering_key == "schedule/s"
+    assert fired_spec(spec, NOON, NOON, chance=0).ordering_key == "schedule/s"
+
+
 def test_only_what_says_when_it_is_due_is_its_timing() -> None:
     spec = _spec(cron="0 * * * *")
     assert same_timing(spec, replace(spec, description="d", job=replace(JOB, kind="other"), jitter=HOUR))

@@ -1,0 +1,10 @@
+-- Reads a schedule that is about to be changed, and the time.
+-- $1 id. Locks: the row, until commit: whoever fires it meanwhile is waited for.
+SELECT
+    id, description, cron, every, once, time_zone, start_at, end_at, overlap_policy, catch_up_policy, jitter, queue, kind,
+    content_type, payload, settings, paused, next_run_at, held_back, last_run_at, last_job_id, created_at, updated_at,
+    version,
+    statement_timestamp() AS now
+FROM gosynq.schedules
+WHERE id = $1
+FOR UPDATE
