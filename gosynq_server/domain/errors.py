@@ -95,6 +95,12 @@ class JobNotFound(GosynqError):
     reason = "JOB_NOT_FOUND"
 
 
+class WorkerNotFound(GosynqError):
+    """Worker {worker_id} not found: no server has heard of it for a minute, or it left."""
+
+    reason = "WORKER_NOT_FOUND"
+
+
 class IdempotencyKeyReused(GosynqError):
     """The idempotency key names job {job_id} of queue {queue}, which has another spec."""
 

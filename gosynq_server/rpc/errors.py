@@ -28,6 +28,7 @@ CODES: dict[type[errors.GosynqError], grpc.StatusCode] = {
     errors.ProtocolViolation: grpc.StatusCode.INVALID_ARGUMENT,
     errors.SessionReplaced: grpc.StatusCode.ABORTED,
     errors.JobNotFound: grpc.StatusCode.NOT_FOUND,
+    errors.WorkerNotFound: grpc.StatusCode.NOT_FOUND,
     errors.IdempotencyKeyReused: grpc.StatusCode.ALREADY_EXISTS,
     errors.JobTerminal: grpc.StatusCode.FAILED_PRECONDITION,
     errors.JobProcessing: grpc.StatusCode.FAILED_PRECONDITION,
