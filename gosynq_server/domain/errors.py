@@ -137,6 +137,12 @@ class Retryable(GosynqError):
     retry_after: ClassVar[timedelta] = timedelta(seconds=1)
 
 
+class QueueFull(Retryable):
+    """Queue {queue} has {limit} pending jobs and takes no more."""
+
+    reason = "QUEUE_FULL"
+
+
 class DatabaseUnavailable(Retryable):
     """The database can't be reached; what was asked may or may not have been done."""
 

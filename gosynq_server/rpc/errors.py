@@ -34,6 +34,7 @@ CODES: dict[type[errors.GosynqError], grpc.StatusCode] = {
     errors.JobProcessing: grpc.StatusCode.FAILED_PRECONDITION,
     errors.QueueDraining: grpc.StatusCode.FAILED_PRECONDITION,
     errors.LeaseLost: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.StorageFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.ServerDraining: grpc.StatusCode.UNAVAILABLE,
     errors.DatabaseUnavailable: grpc.StatusCode.UNAVAILABLE,
