@@ -7,7 +7,6 @@ import json
 import sys
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.table import Table
 from bench.catalogue import known, missing
 from bench.choosing import choose
 from bench.comparing import ratios
+from bench.results import machine, page, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Measure what was asked for and print a table; the medians stand first, the extremes in brackets."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
-    told = "a name, or a pattern such as '*-pgqueuer'; all by default"
-    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=f"{told}: {', '.join(known(is_quick=False))}")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turns (3)")
-    parser.add_argument("--quick", action="store_true", help="with fewer jobs")
-    parser.add_argument("--json", type=Path, help="also write every measurement to this file")
+    parser = _parser()
     asked = parser.parse_args()
     if asked.rounds < 1:
         parser.error("--rounds is at least 1")
@@ -38,10 +33,25 @@ def main() -> None:
         parser.error(choice.refusal)
     if choice.note:
         print(choice.note, file=sys.stderr)
+    began_on = machine()
     measured = measure({name: figures[name] for name in choice.names}, asked.rounds)
+    compared = ratios(measured)
     if asked.json:
         asked.json.write_text(json.dumps(measured, indent=2))
-    show({**measured, **ratios(measured)})
+    if asked.markdown:
+        asked.markdown.write_text(page(measured, compared, began_on))
+    show({**measured, **compared})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=main.__doc__)
+    names = f"a name, or a pattern such as '*-pgqueuer'; all by default: {', '.join(known(is_quick=False))}"
+    parser.add_argument("figures", nargs="*", metavar="FIGURE", help=names)
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured, in turns (3)")
+    parser.add_argument("--quick", action="store_true", help="with fewer jobs")
+    parser.add_argument("--json", type=Path, help="also write every measurement to this file")
+    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
+    return parser
 
 
 def measure(chosen: Mapping[str, Callable[[], dict[str, float]]], rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -61,7 +71,7 @@ def show(measured: Mapping[str, Mapping[str, Sequence[float]]]) -> None:
     table = Table("figure", "value", "median", "min - max")
     for name, values in measured.items():
         for value, numbers in values.items():
-            table.add_row(name, value, f"{median(numbers):,.2f}", f"{min(numbers):,.2f} - {max(numbers):,.2f}")
+            table.add_row(name, value, *told(numbers))
     Console().print(table)
 
 

@@ -247,7 +247,7 @@ class ListWorkersRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     queue: _builtins.str
-    """Only those that take from this queue."""
+    """Only those that take from this queue. Empty: all."""
     page_size: _builtins.int
     """At most this many. 0: 100. More than 1000: 1000."""
     page_token: _builtins.str

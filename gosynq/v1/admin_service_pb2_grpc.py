@@ -94,14 +94,21 @@ class AdminServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkers(self, request, context):
-        """Lists workers seen lately.
+        """Lists the workers of all servers by their ids: those with a Work stream,
+        those that poll, and the servers' own pools. One that left is gone from the
+        list at once; one that broke off is LOST after 30 s and gone after a minute.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DrainWorker(self, request, context):
-        """Asks a worker to take no more jobs, finish what it has and leave. Idempotent.
+        """Asks a worker to take no more jobs, finish what it has and leave, whichever
+        server it is at: its stream is sent GoAway with stop, within a moment or, if
+        servers can't tell each other, 10 s. One that breaks off before it has left
+        is asked again when it is back. One that polls gets no more jobs, and a
+        server's own pool ends until that server restarts. Idempotent; the first
+        reason stays. No such worker: NOT_FOUND, WORKER_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,9 +42,18 @@ class AdminServiceStub:
     PurgeDeadLetterJobs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PurgeDeadLetterJobsRequest, _admin_service_pb2.PurgeDeadLetterJobsResponse]
     """Deletes dead letters. One call handles at most limit jobs."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]
-    """Lists workers seen lately."""
+    """Lists the workers of all servers by their ids: those with a Work stream,
+    those that poll, and the servers' own pools. One that left is gone from the
+    list at once; one that broke off is LOST after 30 s and gone after a minute.
+    """
     DrainWorker: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.DrainWorkerRequest, _admin_service_pb2.DrainWorkerResponse]
-    """Asks a worker to take no more jobs, finish what it has and leave. Idempotent."""
+    """Asks a worker to take no more jobs, finish what it has and leave, whichever
+    server it is at: its stream is sent GoAway with stop, within a moment or, if
+    servers can't tell each other, 10 s. One that breaks off before it has left
+    is asked again when it is back. One that polls gets no more jobs, and a
+    server's own pool ends until that server restarts. Idempotent; the first
+    reason stays. No such worker: NOT_FOUND, WORKER_NOT_FOUND.
+    """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetServerInfoRequest, _admin_service_pb2.GetServerInfoResponse]
     """Says what this server is, and its limits."""
 
@@ -62,9 +71,18 @@ class AdminServiceAsyncStub(AdminServiceStub):
     PurgeDeadLetterJobs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PurgeDeadLetterJobsRequest, _admin_service_pb2.PurgeDeadLetterJobsResponse]  # type: ignore[assignment]
     """Deletes dead letters. One call handles at most limit jobs."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
-    """Lists workers seen lately."""
+    """Lists the workers of all servers by their ids: those with a Work stream,
+    those that poll, and the servers' own pools. One that left is gone from the
+    list at once; one that broke off is LOST after 30 s and gone after a minute.
+    """
     DrainWorker: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.DrainWorkerRequest, _admin_service_pb2.DrainWorkerResponse]  # type: ignore[assignment]
-    """Asks a worker to take no more jobs, finish what it has and leave. Idempotent."""
+    """Asks a worker to take no more jobs, finish what it has and leave, whichever
+    server it is at: its stream is sent GoAway with stop, within a moment or, if
+    servers can't tell each other, 10 s. One that breaks off before it has left
+    is asked again when it is back. One that polls gets no more jobs, and a
+    server's own pool ends until that server restarts. Idempotent; the first
+    reason stays. No such worker: NOT_FOUND, WORKER_NOT_FOUND.
+    """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetServerInfoRequest, _admin_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Says what this server is, and its limits."""
 
@@ -103,7 +121,10 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.ListWorkersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListWorkersResponse, _abc.Awaitable[_admin_service_pb2.ListWorkersResponse]]:
-        """Lists workers seen lately."""
+        """Lists the workers of all servers by their ids: those with a Work stream,
+        those that poll, and the servers' own pools. One that left is gone from the
+        list at once; one that broke off is LOST after 30 s and gone after a minute.
+        """
 
     @_abc_1.abstractmethod
     def DrainWorker(
@@ -111,7 +132,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.DrainWorkerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.DrainWorkerResponse, _abc.Awaitable[_admin_service_pb2.DrainWorkerResponse]]:
-        """Asks a worker to take no more jobs, finish what it has and leave. Idempotent."""
+        """Asks a worker to take no more jobs, finish what it has and leave, whichever
+        server it is at: its stream is sent GoAway with stop, within a moment or, if
+        servers can't tell each other, 10 s. One that breaks off before it has left
+        is asked again when it is back. One that polls gets no more jobs, and a
+        server's own pool ends until that server restarts. Idempotent; the first
+        reason stays. No such worker: NOT_FOUND, WORKER_NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def GetServerInfo(

@@ -60,7 +60,7 @@ class _WorkerStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WorkerSta
     WORKER_STATE_DRAINING: _WorkerState.ValueType  # 2
     """Taking no more jobs, finishing what it has."""
     WORKER_STATE_LOST: _WorkerState.ValueType  # 3
-    """Not heard of for three heartbeat intervals."""
+    """Not heard of for 30 s, three of the longest heartbeat intervals."""
 
 class WorkerState(_WorkerState, metaclass=_WorkerStateEnumTypeWrapper):
     """WorkerState is what a worker is doing."""
@@ -72,7 +72,7 @@ WORKER_STATE_ACTIVE: WorkerState.ValueType  # 1
 WORKER_STATE_DRAINING: WorkerState.ValueType  # 2
 """Taking no more jobs, finishing what it has."""
 WORKER_STATE_LOST: WorkerState.ValueType  # 3
-"""Not heard of for three heartbeat intervals."""
+"""Not heard of for 30 s, three of the longest heartbeat intervals."""
 Global___WorkerState: _TypeAlias = WorkerState  # noqa: Y015
 
 class _ResultStatus:
@@ -327,14 +327,16 @@ class WorkerInfo(_message.Message):
     state: Global___WorkerState.ValueType
     """What it is doing."""
     in_flight: _builtins.int
-    """Leases it holds."""
+    """Leases it holds, from whatever server."""
     max_in_flight: _builtins.int
-    """At most this many."""
+    """At most this many, within the last 10 s; of one that polls what it last
+    asked for.
+    """
     server_id: _builtins.str
     """The server that it is connected to; empty for one that polls."""
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueSubscription]:
-        """What it takes from."""
+        """What it takes from. Empty: every queue, as a server's own pool may."""
 
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -342,15 +344,17 @@ class WorkerInfo(_message.Message):
 
     @_builtins.property
     def runtime(self) -> Global___WorkerRuntime:
-        """What it is made of."""
+        """What it is made of; unset for one that polls."""
 
     @_builtins.property
     def connected_at(self) -> _timestamp_pb2.Timestamp:
-        """When it came."""
+        """When its stream began; of one that polls, when it was first heard of."""
 
     @_builtins.property
     def last_seen_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was last heard of."""
+        """When it was last heard of, within 10 s. One with an open stream counts as
+        heard of, unless it is overdue with the heartbeat for a lease.
+        """
 
     def __init__(
         self,

@@ -496,10 +496,12 @@ class GoAway(_message.Message):
     reason: _builtins.str
     """Why."""
     stop: _builtins.bool
-    """The worker itself is to stop (DrainWorker), not to connect anew."""
+    """The worker itself is to stop (DrainWorker): it finishes what it has and
+    leaves. It connects anew only to end its leases.
+    """
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
-        """When the server will end the stream."""
+        """When the server will end the stream. Unset with stop: the worker has its time."""
 
     def __init__(
         self,

@@ -127,7 +127,7 @@ class WorkerServiceServicer(object):
         no hello or a second hello, UNAVAILABLE (SERVER_DRAINING) at the end of a
         server's grace, RESOURCE_EXHAUSTED (SLOW_CONSUMER) if the worker takes
         nothing for a minute, ABORTED (SESSION_REPLACED) when another stream says
-        hello with the same worker_id.
+        hello with the same worker_id, at this server or another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

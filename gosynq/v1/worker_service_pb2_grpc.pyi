@@ -66,7 +66,7 @@ class WorkerServiceStub:
     no hello or a second hello, UNAVAILABLE (SERVER_DRAINING) at the end of a
     server's grace, RESOURCE_EXHAUSTED (SLOW_CONSUMER) if the worker takes
     nothing for a minute, ABORTED (SESSION_REPLACED) when another stream says
-    hello with the same worker_id.
+    hello with the same worker_id, at this server or another one.
     """
     LeaseJobs: _grpc.UnaryUnaryMultiCallable[_worker_service_pb2.LeaseJobsRequest, _worker_service_pb2.LeaseJobsResponse]
     """Leases up to max_jobs due jobs, waiting for the first one if there is none.
@@ -130,7 +130,7 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     no hello or a second hello, UNAVAILABLE (SERVER_DRAINING) at the end of a
     server's grace, RESOURCE_EXHAUSTED (SLOW_CONSUMER) if the worker takes
     nothing for a minute, ABORTED (SESSION_REPLACED) when another stream says
-    hello with the same worker_id.
+    hello with the same worker_id, at this server or another one.
     """
     LeaseJobs: _aio.UnaryUnaryMultiCallable[_worker_service_pb2.LeaseJobsRequest, _worker_service_pb2.LeaseJobsResponse]  # type: ignore[assignment]
     """Leases up to max_jobs due jobs, waiting for the first one if there is none.
@@ -197,7 +197,7 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
         no hello or a second hello, UNAVAILABLE (SERVER_DRAINING) at the end of a
         server's grace, RESOURCE_EXHAUSTED (SLOW_CONSUMER) if the worker takes
         nothing for a minute, ABORTED (SESSION_REPLACED) when another stream says
-        hello with the same worker_id.
+        hello with the same worker_id, at this server or another one.
         """
 
     @_abc_1.abstractmethod

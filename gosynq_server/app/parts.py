@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import socket
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from gosynq_client.worker.runtime import WorkerRuntime
 from gosynq_server.app.attempts import observer
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
+from gosynq_server.domain.worker import Subscription, WorkerMake, WorkerProfile
 from gosynq_server.maintenance.admitter import Admitter
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.maintenance.rescuer import Rescuer
 from gosynq_server.maintenance.sampler import Sampler
 from gosynq_server.maintenance.stager import Stager
 from gosynq_server.maintenance.sweeper import Sweeper
+from gosynq_server.pool.member import Pool
 from gosynq_server.pool.source import LocalLeaseSource
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import HealthServer, RpcOptions, Services, build_server
@@ -32,7 +35,9 @@ from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
+from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.replicas import Replicas
+from gosynq_server.service.roster import Roster
 from gosynq_server.service.taking import Demand, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
@@ -70,11 +75,22 @@ class Operations:
     enqueuer: Enqueuer
     jobs: Jobs
     leases: Leases
+    registrar: Registrar
+    roster: Roster
 
 
 def new_server_id() -> str:
     """Name this process among its like."""
     return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def own_make() -> WorkerMake:
+    """Say what a worker inside this process is made of."""
+    return WorkerMake(
+        sdk=f"gosynq {version('gosynq')}",
+        language=f"python {platform.python_version()}",
+        host=socket.gethostname(),
+    )
 
 
 def queue_defaults(config: Config) -> QueueDefaults:
@@ -108,6 +124,8 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     replicas = Replicas(database, server_id=server_id, here=here, on_tick=ticked.set)
     everywhere.add(here)
     everywhere.add(replicas)
+    registrar = Registrar(database, server_id=server_id, tell=everywhere)
+    here.add(registrar)
     queues = Queues(database, defaults=queue_defaults(config))
     window = config.idempotency_window
     return Operations(
@@ -123,6 +141,8 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         enqueuer=Enqueuer(database, queues, everywhere, ticker, window=window),
         jobs=Jobs(database, queues, everywhere, waits, window=window),
         leases=Leases(database, queues, everywhere, window=window),
+        registrar=registrar,
+        roster=Roster(database, tell=everywhere),
     )
 
 
@@ -139,7 +159,14 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
     log = EventLog(operations.database, operations.tail)
     watches = Watches(log, operations.tail, operations.progress, operations.jobs)
     metrics.events.watch_by(lambda: watches.count, watches.furthest_behind)
-    workers = Workers(operations.database, operations.queues, operations.leases, operations.jobs, operations.here)
+    workers = Workers(
+        operations.database,
+        operations.queues,
+        operations.leases,
+        operations.jobs,
+        operations.here,
+        operations.registrar,
+    )
     metrics.count_worker_sessions_by(lambda: workers.session_count)
     services = Services(
         enqueuer=operations.enqueuer,
@@ -147,6 +174,7 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
         workers=workers,
+        roster=operations.roster,
         info=info,
     )
     return build_server(
@@ -179,12 +207,13 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
         (Sampler(database, observe), None),
+        (operations.registrar, operations.registrar.signal),
     ]
 
 
 def compose_pool(
     config: Config, handlers: Handlers, operations: Operations, metrics: Metrics, *, worker_id: str
-) -> WorkerRuntime:
+) -> Pool:
     """Put the pool together: the workers' runtime over leases of this server's own."""
 
     def cancel(job: JobId, reason: str, *, lease_lost: bool) -> None:  # noqa: ARG001 - its handler ends either way
@@ -210,4 +239,10 @@ def compose_pool(
     )
     operations.here.add(taker)
     metrics.count_active_workers_by(lambda: runtime.active)
-    return runtime
+    profile = WorkerProfile(
+        worker_id=worker_id,
+        subscriptions=tuple(Subscription(queue=queue) for queue in config.queues),
+        kinds=sorted(handlers.kinds),
+        make=own_make(),
+    )
+    return Pool(runtime, profile, concurrency=config.concurrency)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from gosynq_client.worker.handlers import Handlers
-    from gosynq_client.worker.runtime import WorkerRuntime
     from gosynq_server.config import Config
+    from gosynq_server.pool.member import Pool
 
 _log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ class Server:
                 serving.cancel()
                 await self._stop(rest, metrics)
 
-    def _compose_pool(self, handlers: Handlers) -> WorkerRuntime:
+    def _compose_pool(self, handlers: Handlers) -> Pool:
         return compose_pool(self._config, handlers, self._operations, self._metrics, worker_id=self._server_id)
 
     async def _start(self, group: asyncio.TaskGroup, webs: tuple[WebServer, ...]) -> None:
@@ -142,7 +142,7 @@ class Server:
         ):
             self._run(group, part)
         if self._pool is not None:
-            self._pool_run = group.create_task(self._pool.run())
+            self._pool_run = group.create_task(self._pool.run(operations.registrar))
         _spare_garbage_collection()
         await self._rpc.health.set_ready(True)
         self._run(group, self._watch_database())

@@ -119,6 +119,12 @@ class ScheduleExists(GosynqError):
     reason = "SCHEDULE_EXISTS"
 
 
+class WorkerNotFound(GosynqError):
+    """Worker {worker_id} not found: no server has heard of it for a minute, or it left."""
+
+    reason = "WORKER_NOT_FOUND"
+
+
 class IdempotencyKeyReused(GosynqError):
     """The idempotency key names job {job_id} of queue {queue}, which has another spec."""
 
@@ -159,6 +165,12 @@ class Retryable(GosynqError):
     """Try again after a while."""
 
     retry_after: ClassVar[timedelta] = timedelta(seconds=1)
+
+
+class QueueFull(Retryable):
+    """Queue {queue} has {limit} pending jobs and takes no more."""
+
+    reason = "QUEUE_FULL"
 
 
 class DatabaseUnavailable(Retryable):

@@ -63,6 +63,16 @@ def events_digest(query: EventQuery) -> bytes:
     return sha256(orjson.dumps(conditions)).digest()
 
 
+def workers_digest(queue: str) -> bytes:
+    """Return 32 bytes that stand for which workers are asked for."""
+    return sha256(orjson.dumps(("workers", queue))).digest()
+
+
+def schedules_digest() -> bytes:
+    """Return 32 bytes that stand for all schedules."""
+    return sha256(orjson.dumps(("schedules",))).digest()
+
+
 def encode_token(digest: bytes, last_id: JobId) -> str:
     """Return the token of the page that begins behind a job; 40 characters that need no escape in a URL."""
     return _sealed(digest, UUID(last_id).bytes)
@@ -97,6 +107,20 @@ def decode_position_token(token: str, digest: bytes) -> Position:
     if max(position) > _STORE_MAX:
         raise PageTokenInvalid
     return position
+
+
+def encode_name_token(digest: bytes, last_name: str) -> str:
+    """Return the token of the page that begins behind a worker or a schedule, named by its id."""
+    return _sealed(digest, last_name.encode())
+
+
+def decode_name_token(token: str, digest: bytes) -> str:
+    """Return the name that the page begins behind; raise PageTokenInvalid as decode_token does."""
+    try:
+        name = urlsafe_b64decode(token)[len(_VERSION) : -_CHECK_BYTES]
+        return _opened(token, digest, len(name)).decode()
+    except ValueError:
+        raise PageTokenInvalid from None
 
 
 def _sealed(digest: bytes, position: bytes) -> str:

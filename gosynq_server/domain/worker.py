@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from gosynq_client.worker.leases import Lease, RefusalReason
     from gosynq_server.domain.job import JobStatus
     from gosynq_server.domain.lease_names import LeaseRef
 
 LONGEST_HEARTBEAT_SECONDS = 10.0
+
+LOST_AFTER = timedelta(seconds=3 * LONGEST_HEARTBEAT_SECONDS)
+"""How long a worker is not heard of until it counts as lost."""
+
+FORGOTTEN_AFTER = 2 * LOST_AFTER
+"""How long the row of a worker is not renewed until there is no such worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +34,16 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerMake:
+    """What a worker says that it is made of."""
+
+    sdk: str = ""
+    language: str = ""
+    build: str = ""
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerProfile:
     """Who a worker is and what it takes; without kinds everything. lease_duration overrides that of the jobs."""
 
@@ -33,6 +51,43 @@ class WorkerProfile:
     subscriptions: Sequence[Subscription]
     kinds: Sequence[str] = ()
     lease_duration: timedelta | None = None
+    make: WorkerMake = field(default_factory=WorkerMake)
+
+
+class WorkerState(StrEnum):
+    """What a worker is doing."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A worker as all servers know it; without subscriptions it takes from every queue, without a server it polls."""
+
+    profile: WorkerProfile
+    state: WorkerState
+    server_id: str
+    in_flight: int
+    max_in_flight: int
+    connected_at: datetime
+    last_seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerPage:
+    """A page of workers, by their ids; an empty token ends the list."""
+
+    workers: tuple[WorkerInfo, ...]
+    next_page_token: str
+
+
+def state_of(*, silence: timedelta, is_drained: bool) -> WorkerState:
+    """Judge what a worker is doing that was last heard of so long ago."""
+    if silence > LOST_AFTER:
+        return WorkerState.LOST
+    return WorkerState.DRAINING if is_drained else WorkerState.ACTIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.job import Stage
-from gosynq_server.store import jobs, keys
+from gosynq_server.store import debounce, jobs, keys
 
 if TYPE_CHECKING:
     from gosynq_server.service.wakeups import Wakeups
@@ -30,6 +30,8 @@ class Sweeper:
         for stage in (Stage.SCHEDULED, Stage.READY):
             await self._expire(stage)
         while await keys.sweep(self._database, window=self._window, limit=_BATCH) == _BATCH:
+            pass
+        while await debounce.sweep(self._database, limit=_BATCH) == _BATCH:
             pass
         return _LOOK_EVERY
 

@@ -1,4 +1,4 @@
-"""AdminService: what this server is."""
+"""AdminService: convert, call, convert."""
 
 # The contract names a servicer's methods and their arguments.
 # ruff: noqa: ARG002, N802
@@ -10,10 +10,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from gosynq.v1 import admin_service_pb2, admin_service_pb2_grpc
-from gosynq_server.rpc.convert import duration, timestamp
+from gosynq_server.rpc.convert import duration, text_of, timestamp
+from gosynq_server.rpc.convert_workers import worker_message, worker_page_size_of, workers_message
 
 if TYPE_CHECKING:
     import grpc
+
+    from gosynq_server.service.roster import Roster
+
+    Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +36,27 @@ class ServerInfo:
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """Answers AdminService; what it does not define stands in UNIMPLEMENTED_RPCS."""
 
-    def __init__(self, info: ServerInfo, *, max_message_bytes: int) -> None:
+    def __init__(self, info: ServerInfo, roster: Roster, *, max_message_bytes: int) -> None:
         self._info = info
+        self._roster = roster
         self._max_message_bytes = max_message_bytes
 
+    async def ListWorkers(
+        self, request: admin_service_pb2.ListWorkersRequest, context: Context
+    ) -> admin_service_pb2.ListWorkersResponse:
+        """Return a page of workers."""
+        size, token = worker_page_size_of(request.page_size), text_of(request.page_token, "page_token")
+        return workers_message(await self._roster.list(queue=request.queue, page_size=size, page_token=token))
+
+    async def DrainWorker(
+        self, request: admin_service_pb2.DrainWorkerRequest, context: Context
+    ) -> admin_service_pb2.DrainWorkerResponse:
+        """Ask a worker to finish and leave."""
+        worker = await self._roster.drain(request.worker_id, reason=text_of(request.reason, "reason"))
+        return admin_service_pb2.DrainWorkerResponse(worker=worker_message(worker))
+
     async def GetServerInfo(
-        self, request: admin_service_pb2.GetServerInfoRequest, context: grpc.aio.ServicerContext[Any, Any]
+        self, request: admin_service_pb2.GetServerInfoRequest, context: Context
     ) -> admin_service_pb2.GetServerInfoResponse:
         """Say what this server is, and its limits."""
         return admin_service_pb2.GetServerInfoResponse(

@@ -18,7 +18,7 @@ from gosynq_client.worker.outcomes import (
 from gosynq_server.domain.ids import parse_job_id
 from gosynq_server.domain.job import JSON_CONTENT_TYPE, Priority
 from gosynq_server.domain.lease_names import LeaseRef, RemoteProgress, lease_token, parse_lease
-from gosynq_server.domain.worker import Ack, LeaseStatus, Subscription, WorkerProfile
+from gosynq_server.domain.worker import Ack, LeaseStatus, Subscription, WorkerMake, WorkerProfile
 from gosynq_server.rpc.convert import PRIORITY_NUMBERS, STATUS_NUMBERS, duration, length_of, text_of, timestamp
 from gosynq_server.rpc.convert_content import checked_json, json_of
 from gosynq_server.service.work_session import valid_for
@@ -45,6 +45,16 @@ def profile_of(said: worker_service_pb2.WorkerHello | worker_service_pb2.LeaseJo
         subscriptions=tuple(map(_subscription_of, said.queues)),
         kinds=tuple(dict.fromkeys(text_of(kind, f"kinds[{index}]") for index, kind in enumerate(said.kinds))),
         lease_duration=length_of(said.lease_duration, "lease_duration") if has_duration else None,
+        make=_make_of(said.runtime) if isinstance(said, worker_service_pb2.WorkerHello) else WorkerMake(),
+    )
+
+
+def _make_of(said: worker_pb2.WorkerRuntime) -> WorkerMake:
+    return WorkerMake(
+        sdk=text_of(said.sdk, "runtime.sdk"),
+        language=text_of(said.language, "runtime.language"),
+        build=text_of(said.build, "runtime.build"),
+        host=text_of(said.host, "runtime.host"),
     )
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.roster import Roster
     from gosynq_server.service.watches import Watches
     from gosynq_server.service.workers import Workers
 
@@ -65,6 +66,7 @@ class Services:
     watches: Watches
     event_pages: EventPages
     workers: Workers
+    roster: Roster
     info: ServerInfo
 
 
@@ -185,7 +187,7 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
         services.enqueuer, services.jobs, draining=draining, stream_age=options.stream_age
     )
     admin = AdminServicer(  # type: ignore[abstract]  # UNIMPLEMENTED_RPCS names what it lacks
-        services.info, max_message_bytes=options.max_receive_bytes
+        services.info, services.roster, max_message_bytes=options.max_receive_bytes
     )
     events = EventServicer(
         services.watches,

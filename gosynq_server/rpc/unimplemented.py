@@ -4,9 +4,7 @@ from __future__ import annotations
 
 UNIMPLEMENTED_RPCS = frozenset(
     {
-        "/gosynq.v1.AdminService/DrainWorker",
         "/gosynq.v1.AdminService/ListDeadLetterJobs",
-        "/gosynq.v1.AdminService/ListWorkers",
         "/gosynq.v1.AdminService/PurgeDeadLetterJobs",
         "/gosynq.v1.AdminService/RedriveDeadLetterJobs",
         "/gosynq.v1.JobService/BulkCancelJobs",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
@@ -79,7 +78,7 @@ class WorkStream:
         hello again, SlowConsumer where it takes nothing, ServerDraining where it stays beyond the grace.
         """
         hello = await self._hello()
-        with self._workers.session(profile_of(hello)) as session:
+        async with self._workers.session(profile_of(hello)) as session:
             await self._write(await self._welcome(session, hello))
             session.limit(hello.max_in_flight)
             async with asyncio.TaskGroup() as group:
@@ -90,6 +89,7 @@ class WorkStream:
                         self._pass_on(session),
                         self._write_all(),
                         self._see_off(session, departure),
+                        self._tell_to_stop(session),
                         _leave_when_replaced(session),
                     )
                 ]
@@ -120,7 +120,7 @@ class WorkStream:
         interval = await self._workers.heartbeat_interval(session.profile)
         return WorkResponse(
             welcome=worker_service_pb2.WorkerWelcome(
-                session_id=secrets.token_hex(8),
+                session_id=session.id,
                 server_id=self._server_id,
                 heartbeat_interval=duration(interval),
                 held_leases=map(status_message, statuses),
@@ -184,6 +184,12 @@ class WorkStream:
         await self._messages.put(WorkResponse(go_away=go_away))
         await asyncio.sleep(departure.grace.total_seconds())
         raise ServerDraining
+
+    async def _tell_to_stop(self, session: WorkSession) -> None:
+        """Ask the worker to stop when it is to drain; it has as long as it needs, at another server too."""
+        await session.drained.wait()
+        go_away = worker_service_pb2.GoAway(reason=session.drain_reason, stop=True)
+        await self._messages.put(WorkResponse(go_away=go_away))
 
     async def _write_all(self) -> None:
         while True:

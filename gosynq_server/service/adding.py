@@ -13,13 +13,15 @@ from gosynq_server.domain.errors import (
     IdempotencyKeyReused,
     PayloadTooLarge,
     QueueDraining,
+    QueueFull,
     ValidationFailed,
 )
 from gosynq_server.domain.fingerprint import fingerprint
 from gosynq_server.domain.ids import new_job_id
 from gosynq_server.domain.job import Job, JobId, JobSpec, JobStatus, Stage
 from gosynq_server.domain.queue import QueueState
-from gosynq_server.store import jobs, keys
+from gosynq_server.service.debouncing import Debouncer
+from gosynq_server.store import jobs, keys, queues
 from gosynq_server.store.jobs import Added, NewJob
 from gosynq_server.store.records import job_of
 
@@ -107,8 +109,13 @@ def fresh_job(new: NewJob, added: Added, queue: Queue) -> Job:
     )
 
 
+def needs_transaction(queue: Queue, group: Sequence[NewJob]) -> bool:
+    """Say whether these jobs can be added in a transaction only: what is looked at must hold until they are there."""
+    return queue.limits.max_pending is not None or any(new.spec.debounce_key for new in group)
+
+
 class QueueAdder:
-    """Adds jobs to one queue by one executor, holding to the rule of idempotency keys.
+    """Adds jobs to one queue by one executor, holding to the rules of its keys and of its limit.
 
     A key that is held names one job: a spec with its fingerprint finds the job, another one is refused. window is how
     long a key is held beyond its job's end. answers is what is known of each job by now, under the id that it was
@@ -137,12 +144,37 @@ class QueueAdder:
         if self._queue.state is QueueState.DRAINING:
             await self.find(group)
             return
-        refused = await self._insert(group)
+        for new in sorted(group, key=lambda new: new.spec.debounce_key):
+            if new.spec.debounce_key:
+                await self._debounce(new)
+        refused = await self._insert(await self._fitting([new for new in group if not new.spec.debounce_key]))
         for _ in range(_TRIES):
             if refused:
                 refused = await self._insert(await self._without_held_keys(refused))
         if refused:
             raise DatabaseBusy
+
+    async def _debounce(self, new: NewJob) -> None:
+        """Answer by the job that waits under its key, or add it: the next one may be for the same key."""
+        waiting = await Debouncer(self._executor, self._queue, inline_limit=_INLINE_BYTES).settle(new)
+        if waiting is None:
+            await self._insert(await self._fitting([new]))
+        else:
+            self.answers[new.id] = self._found_job(waiting)
+
+    async def _fitting(self, group: Sequence[NewJob]) -> Sequence[NewJob]:
+        """Answer for the jobs for which the queue has no room, unless their keys are held; return the others."""
+        limit = self._queue.limits.max_pending
+        if limit is None or not group:
+            return group
+        keyed = [new for new in group if new.spec.idempotency_key]
+        if keyed:
+            await self._answer_from(await self._named(keyed), keyed)
+        wanted = [new for new in group if new.id not in self.answers]
+        granted = max(await queues.take_room(self._executor, self._queue.name, len(wanted)), 0)
+        for new in wanted[granted:]:
+            self.answers[new.id] = QueueFull(queue=self._queue.name, limit=limit)
+        return wanted[:granted]
 
     async def find(self, group: Sequence[NewJob]) -> None:
         """Answer for what `add` would not add: jobs whose keys are held, and all of a draining queue. Adds nothing."""
@@ -189,6 +221,9 @@ class QueueAdder:
     def _found(self, new: NewJob, found: NamedKey, job: Job) -> Enqueued | GosynqError:
         if found.fingerprint != new.fingerprint:
             return IdempotencyKeyReused(job_id=found.job_id, queue=self._queue.name)
+        return self._found_job(job)
+
+    def _found_job(self, job: Job) -> Enqueued:
         return Enqueued(job_id=job.id, status=job.status, deduplicated=True, job=job if self._with_job else None)
 
     async def _read(self, ids: set[JobId]) -> dict[JobId, Job]:

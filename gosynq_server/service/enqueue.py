@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gosynq_server.domain.errors import FieldViolation, GosynqError, ValidationFailed
 from gosynq_server.domain.job import JobId, JobSpec
-from gosynq_server.service.adding import Enqueued, QueueAdder, fresh_job, new_job
+from gosynq_server.service.adding import Enqueued, QueueAdder, fresh_job, needs_transaction, new_job
 from gosynq_server.service.group_commit import GroupCommit
 from gosynq_server.store.jobs import Added, NewJob
 
@@ -123,11 +123,24 @@ class Enqueuer:
     async def _add_or_refuse(
         self, queue: Queue, group: Sequence[NewJob], *, with_job: bool
     ) -> dict[JobId, Enqueued | GosynqError]:
+        if needs_transaction(queue, group):
+            return await self._add_together(queue, group, with_job=with_job)
         adder = self._adder(self._database, queue, with_job=with_job)
         try:
             await adder.add(group)
         except GosynqError as refusal:
             return dict.fromkeys((new.id for new in group), refusal) | adder.answers
+        return adder.answers
+
+    async def _add_together(
+        self, queue: Queue, group: Sequence[NewJob], *, with_job: bool
+    ) -> dict[JobId, Enqueued | GosynqError]:
+        try:
+            async with self._database.transaction() as transaction:
+                adder = self._adder(transaction, queue, with_job=with_job)
+                await adder.add(group)
+        except GosynqError as refusal:
+            return dict.fromkeys((new.id for new in group), refusal)
         return adder.answers
 
     def _adder(self, executor: Executor, queue: Queue, *, with_job: bool = False) -> QueueAdder:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from gosynq_server.service.leases import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from gosynq_server.domain.lease_names import LeaseName
     from gosynq_server.store.leases import LeaseKey
@@ -42,6 +42,11 @@ class HeldLeases:
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def silence(self) -> timedelta:
+        """For how long the worker was not heard of, if it is overdue; otherwise none."""
+        return timedelta(seconds=self._now() - self._heard_at if self.is_overdue else 0)
 
     def of_queue(self, queue: str) -> int:
         """Return how many are of one queue."""

@@ -25,8 +25,9 @@ _log = logging.getLogger(__name__)
 _DEBOUNCE_SECONDS = 0.05
 _AFTER_FAILURE_SECONDS = 1.0
 # All of the longest together stay below the 8000 bytes that PostgreSQL takes.
-_MOST_NAMES = 20
+_MOST_NAMES = 16
 _MOST_CANCELS = 20
+_MOST_WORKERS = 8
 _REASON_CHARACTERS = 60
 _UNPLAIN = re.compile(r"""[^ !#-\[\]-~]""")
 
@@ -47,6 +48,7 @@ class Replicas(Deaf):
         self._ready: set[str] = set()
         self._scheduled: set[str] = set()
         self._cancels: dict[JobId, tuple[str, bool]] = {}
+        self._workers: set[str] = set()
         self._something = Signal()
 
     def jobs_ready(self, queue: str) -> None:
@@ -62,6 +64,11 @@ class Replicas(Deaf):
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         """Tell the others that a running job is to be cancelled, or that its lease is void."""
         self._cancels[job] = (reason, lease_lost)
+        self._something.set()
+
+    def worker_changed(self, worker_id: str) -> None:
+        """Tell the others that a worker may have another session, or is to drain."""
+        self._workers.add(worker_id)
         self._something.set()
 
     async def send(self) -> None:
@@ -86,9 +93,10 @@ class Replicas(Deaf):
                     [job, _short(reason), lease_lost]
                     for job, (reason, lease_lost) in list(self._cancels.items())[:_MOST_CANCELS]
                 ],
+                "workers": sorted(self._workers)[:_MOST_WORKERS],
             }
         )
-        self._ready, self._scheduled, self._cancels = set(), set(), {}
+        self._ready, self._scheduled, self._cancels, self._workers = set(), set(), {}, set()
         try:
             await notices.send(self._database, notice.decode())
         except GosynqError as error:
@@ -112,6 +120,9 @@ class Replicas(Deaf):
             self._here.jobs_scheduled(queue)
         for job, reason, lease_lost in told["cancels"]:
             self._here.cancel_requested(JobId(job), reason, lease_lost=lease_lost)
+        # Absent from what a server of an earlier version tells.
+        for worker_id in told.get("workers", ()):
+            self._here.worker_changed(worker_id)
 
 
 def _short(reason: str) -> str:

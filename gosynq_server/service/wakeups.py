@@ -33,6 +33,9 @@ class WakeupListener(Protocol):
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         """Tell that a running job is to be cancelled, or that it is gone and its lease with it."""
 
+    def worker_changed(self, worker_id: str) -> None:
+        """Tell that a worker may have another session, or is to drain."""
+
 
 class Wakeups:
     """Passes each wake-up to every listener of this server."""
@@ -94,6 +97,11 @@ class Wakeups:
             listener.cancel_requested(job, reason, lease_lost=lease_lost)
         self._set_signals()
 
+    def worker_changed(self, worker_id: str) -> None:
+        """Tell that a worker may have another session, or is to drain."""
+        for listener in self._listeners:
+            listener.worker_changed(worker_id)
+
     def _set_signals(self) -> None:
         for signal in self._signals:
             signal.set()
@@ -118,6 +126,9 @@ class Deaf:
         """Ignore it."""
 
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
+        """Ignore it."""
+
+    def worker_changed(self, worker_id: str) -> None:
         """Ignore it."""
 
 

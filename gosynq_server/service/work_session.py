@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gosynq_server.domain.worker import LONGEST_HEARTBEAT_SECONDS, Ack, Acknowle
 from gosynq_server.service.held_leases import HeldLeases
 from gosynq_server.service.leases import Taking, key_of
 from gosynq_server.service.taking import Demand, Taker
+from gosynq_server.store.workers import Presence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,8 +52,11 @@ class WorkSession:
 
     def __init__(self, database: Database, leases: Leases, profile: WorkerProfile) -> None:
         self.profile = profile
+        self.id = secrets.token_hex(8)
         self.deliveries: asyncio.Queue[Delivery] = asyncio.Queue(_DELIVERIES)
         self.replaced = asyncio.Event()
+        self.drained = asyncio.Event()
+        self.drain_reason = ""
         self._leases = leases
         self._held = HeldLeases()
         self._limit = 0
@@ -81,6 +86,20 @@ class WorkSession:
     def retire(self) -> None:
         """Hand out no more, whatever limit is said; open leases go on."""
         self._retired = True
+
+    def presence(self) -> Presence:
+        """Say how the worker is."""
+        return Presence(profile=self.profile, session_id=self.id, max_in_flight=self._limit, silence=self._held.silence)
+
+    def replace(self) -> None:
+        """Let the session end: another one of the worker has taken its place."""
+        self.replaced.set()
+
+    def drain(self, reason: str) -> None:
+        """Hand out no more; the worker is to be told, once."""
+        self.retire()
+        self.drain_reason = self.drain_reason or reason
+        self.drained.set()
 
     def offer(self, results: Sequence[RemoteResult]) -> None:
         """Settle results soon; each is acknowledged."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gosynq_client.worker.leases import RefusalReason
@@ -15,10 +15,11 @@ from gosynq_server.domain.lease_names import RemoteResult, ref_of
 from gosynq_server.domain.worker import LeaseStatus
 from gosynq_server.service.leases import Taking, key_of
 from gosynq_server.service.taking import Demand, Taker
+from gosynq_server.service.waits import wait_until
 from gosynq_server.service.work_session import WorkSession, fitting, heartbeat_interval, status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from datetime import timedelta
 
     from gosynq_client.worker.leases import Lease
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gosynq_server.service.jobs import Jobs
     from gosynq_server.service.leases import Leases
     from gosynq_server.service.queues import Queues
+    from gosynq_server.service.registrar import Registrar
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
 
@@ -37,12 +39,15 @@ _NOBODY = Taking(worker_id="")
 class Workers:
     """Serves workers. A lease is bound to its name alone: any call on any server ends it or extends it."""
 
-    def __init__(self, database: Database, queues: Queues, leases: Leases, jobs: Jobs, here: Wakeups) -> None:
+    def __init__(
+        self, database: Database, queues: Queues, leases: Leases, jobs: Jobs, here: Wakeups, registrar: Registrar
+    ) -> None:
         self._database = database
         self._queues = queues
         self._leases = leases
         self._jobs = jobs
         self._here = here
+        self._registrar = registrar
         self._sessions: dict[str, WorkSession] = {}
 
     @property
@@ -50,19 +55,18 @@ class Workers:
         """How many workers have a session here."""
         return len(self._sessions)
 
-    @contextmanager
-    def session(self, profile: WorkerProfile) -> Iterator[WorkSession]:
-        """Open a session for the block; one of the same worker that is open here is told that it is replaced."""
+    @asynccontextmanager
+    async def session(self, profile: WorkerProfile) -> AsyncIterator[WorkSession]:
+        """Open a session for the block; one of the same worker that is open, here or elsewhere, is replaced."""
         session = WorkSession(self._database, self._leases, profile)
-        if (before := self._sessions.get(profile.worker_id)) is not None:
-            before.replaced.set()
-        self._sessions[profile.worker_id] = session
-        try:
-            with self._here.told(session.taker):
-                yield session
-        finally:
-            if self._sessions.get(profile.worker_id) is session:
-                del self._sessions[profile.worker_id]
+        async with self._registrar.present(session):
+            self._sessions[profile.worker_id] = session
+            try:
+                with self._here.told(session.taker):
+                    yield session
+            finally:
+                if self._sessions.get(profile.worker_id) is session:
+                    del self._sessions[profile.worker_id]
 
     async def heartbeat_interval(self, profile: WorkerProfile) -> timedelta:
         """Return how often a worker is to extend what it gets from its queues; jobs may have shorter leases."""
@@ -76,8 +80,11 @@ class Workers:
     ) -> Sequence[Lease]:
         """Lease up to wanted due jobs, as many as fit into one answer, waiting for the first if there is none.
 
-        A server that drains waits no longer, and hands out nothing.
+        A server that drains waits no longer, and hands out nothing; a worker that is to drain waits in vain.
         """
+        if not self._registrar.polled(profile, wanted=wanted):
+            await wait_until(draining, wait)
+            return ()
         taker = self._taker(profile)
         loop = asyncio.get_running_loop()
         end = loop.time() + wait.total_seconds()

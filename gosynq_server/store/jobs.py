@@ -81,6 +81,28 @@ async def insert(
     return {job_id(row): Added(created_at=row["created_at"], run_at=row["starts_at"]) for row in rows}
 
 
+async def replace(executor: Executor, queue: str, job: JobId, new: NewJob, *, inline_limit: int) -> bool:
+    """Give a job that waits for its first lease a new spec, its start included; False where it has moved on."""
+    spec = new.spec
+    return bool(
+        await executor.fetch(
+            "jobs_replace",
+            queue,
+            job,
+            spec.kind,
+            new.priority,
+            spec.payload,
+            spec.content_type,
+            *(getattr(spec, name) for name in _OPTIONAL_COLUMNS),
+            retry_policy_text(spec.retry_policy),
+            labels_text(spec.labels),
+            labels_text(spec.headers),
+            *(getattr(spec, name) or None for name in _KEY_COLUMNS),
+            inline_limit,
+        )
+    )
+
+
 _OPTIONAL_COLUMNS = (
     "run_at",
     "delay",

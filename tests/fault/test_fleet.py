@@ -124,7 +124,7 @@ def _check_that_there_was_trouble(history: History, tables: Tables, workers: Seq
     assert any(job.status is JobStatus.COMPLETED and job.lease_seq > 1 for job in tables.jobs), "no job ran again"
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(90)
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_worker_begins_no_lease_that_ran_out_while_it_was_paused(
     language: str, launch: Launch, fleet: Fleet, database_url: str, chronicle: Chronicle, random: Random

@@ -38,7 +38,7 @@ _NO_FENCE = """
 """
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(90)
 async def test_a_database_that_takes_the_result_of_a_lost_lease_is_caught(
     launch: Launch, database_url: str, chronicle: Chronicle, bell: Bell, random: Random
 ) -> None:

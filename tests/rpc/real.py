@@ -15,5 +15,6 @@ def services_of(house: House) -> Services:
         watches=house.watches,
         event_pages=house.event_pages,
         workers=house.workers,
+        roster=house.roster,
         info=INFO,
     )

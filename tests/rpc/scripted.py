@@ -84,6 +84,9 @@ class ScriptedService:
     async def delete(self, job_id: str, *, force: bool, allow_missing: bool) -> None:
         await self._answer("delete", None, job_id, force, allow_missing)
 
+    async def drain(self, worker_id: str, *, reason: str) -> Any:
+        return await self._answer("drain", None, worker_id, reason)
+
     async def _answer(self, name: str, usual: Any, *arguments: Any) -> Any:
         self.calls.append((name, *arguments))
         answer = self.answers.get(name, usual)
@@ -100,7 +103,13 @@ def scripted_services(service: ScriptedService) -> Services:
     """Let a scripted service stand for the real ones."""
     stand_in: Any = service
     return Services(
-        enqueuer=stand_in, jobs=stand_in, watches=stand_in, event_pages=stand_in, workers=stand_in, info=INFO
+        enqueuer=stand_in,
+        jobs=stand_in,
+        watches=stand_in,
+        event_pages=stand_in,
+        workers=stand_in,
+        roster=stand_in,
+        info=INFO,
     )
 
 

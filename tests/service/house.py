@@ -26,6 +26,8 @@ from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
+from gosynq_server.service.registrar import Registrar
+from gosynq_server.service.roster import Roster
 from gosynq_server.service.taking import Demand, OnCancel, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
@@ -107,6 +109,9 @@ class House:
     watches: Watches
     event_pages: EventPages
     workers: Workers
+    server_id: str
+    registrar: Registrar
+    roster: Roster
     sql: Connection
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
@@ -214,6 +219,9 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     queues = Queues(database, defaults=defaults)
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
     leases = Leases(database, queues, wakeups, window=WINDOW)
+    server_id = f"server-{id(database)}"
+    registrar = Registrar(database, server_id=server_id, tell=wakeups)
+    wakeups.add(registrar)
     return House(
         url=database.dsn,
         database=database,
@@ -230,7 +238,10 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         watches=Watches(log, tail, progress, jobs),
         event_pages=EventPages(log, tail, jobs),
         leases=leases,
-        workers=Workers(database, queues, leases, jobs, wakeups),
+        workers=Workers(database, queues, leases, jobs, wakeups, registrar),
+        server_id=server_id,
+        registrar=registrar,
+        roster=Roster(database, tell=wakeups),
         sql=sql,
     )
 

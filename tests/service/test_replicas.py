@@ -31,12 +31,17 @@ class Ears(Deaf):
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         self._hear(job, reason, *(["lost"] if lease_lost else []))
 
+    def worker_changed(self, worker_id: str) -> None:
+        self._hear("worker", worker_id)
+
     def _hear(self, *what: str) -> None:
         self.heard.add(what)
         self.something.set()
 
 
-async def _heard_by_another(house: House, *, cancels: list[tuple[JobId, str]], queues: list[str]) -> set[object]:
+async def _heard_by_another(
+    house: House, *, cancels: list[tuple[JobId, str]], queues: list[str], workers: list[str]
+) -> set[object]:
     """Let one server tell, over and over until another one that has just begun to listen hears it."""
     ears = Ears()
     here = Wakeups()
@@ -51,6 +56,8 @@ async def _heard_by_another(house: House, *, cancels: list[tuple[JobId, str]], q
                 teller.jobs_scheduled(queue)
             for job, reason in cancels:
                 teller.cancel_requested(job, reason)
+            for worker in workers:
+                teller.worker_changed(worker)
             with suppress(TimeoutError):
                 await asyncio.wait_for(ears.something.wait(), 0.05)
             assert not tasks[1].done(), tasks[1].exception()
@@ -62,9 +69,9 @@ async def _heard_by_another(house: House, *, cancels: list[tuple[JobId, str]], q
 async def test_what_happened_here_is_heard_there(house: House) -> None:
     job = new_job_id()
 
-    heard = await _heard_by_another(house, cancels=[(job, "enough of it")], queues=["q"])
+    heard = await _heard_by_another(house, cancels=[(job, "enough of it")], queues=["q"], workers=["w"])
 
-    assert heard == {("ready", "q"), ("scheduled", "q"), (job, "enough of it")}
+    assert heard == {("ready", "q"), ("scheduled", "q"), (job, "enough of it"), ("worker", "w")}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,8 @@ async def test_a_notice_that_makes_no_sense_is_left_and_the_next_one_heard(
 async def test_the_largest_notice_is_still_sent(house: House) -> None:
     cancels = [(new_job_id(), WORST) for _ in range(100)]
 
-    heard = await _heard_by_another(house, cancels=cancels, queues=[f"{number:x>128}" for number in range(100)])
+    names = [f"{number:x>128}" for number in range(100)]
+
+    heard = await _heard_by_another(house, cancels=cancels, queues=names, workers=names)
 
     assert len(heard) == 60

@@ -34,7 +34,7 @@ async def test_queues_give_by_their_weights_however_few_jobs_are_taken_at_once(h
 async def test_what_a_session_was_granted_as_it_finishes_is_delivered(house: House) -> None:
     profile = WorkerProfile(worker_id="w-1", subscriptions=[Subscription(queue="q")])
     await house.add()
-    with house.workers.session(profile) as session:
+    async with house.workers.session(profile) as session:
         running = asyncio.create_task(session.run())
         async with asyncio.timeout(PATIENCE_SECONDS):
             async with house.sql.transaction():

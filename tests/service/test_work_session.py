@@ -24,7 +24,7 @@ PROFILE = WorkerProfile(worker_id="w-1", subscriptions=[Subscription(queue="q")]
 async def test_a_heartbeat_for_a_lease_whose_result_came_before_takes_no_place(house: House) -> None:
     held = await house.started()
     await house.add()
-    with house.workers.session(PROFILE) as session:
+    async with house.workers.session(PROFILE) as session:
         await session.beat([ref_of(held)])
         session.limit(1)
         session.offer([RemoteResult(lease=ref_of(held), outcome=Succeeded())])
@@ -39,7 +39,7 @@ async def test_a_heartbeat_for_a_lease_whose_result_came_before_takes_no_place(h
 
 async def test_workers_are_counted_while_their_sessions_are_open(house: House) -> None:
     other = replace(PROFILE, worker_id="other")
-    with house.workers.session(PROFILE), house.workers.session(other), house.workers.session(PROFILE):
+    async with house.workers.session(PROFILE), house.workers.session(other), house.workers.session(PROFILE):
         assert house.workers.session_count == 2
     assert house.workers.session_count == 0
 

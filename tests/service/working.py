@@ -69,7 +69,7 @@ class LedWorker:
 @asynccontextmanager
 async def working(house: House, profile: WorkerProfile | None = None, *, limit: int = 0) -> AsyncIterator[LedWorker]:
     """Open a session that hands out and settles while the block runs."""
-    with house.workers.session(profile or a_profile()) as session:
+    async with house.workers.session(profile or a_profile()) as session:
         session.limit(limit)
         running = asyncio.create_task(session.run())
         try:
