@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from gosynq.v1 import schedule_pb2 as gosynq_dot_v1_dot_schedule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gosynq/v1/schedule_service.proto\x12\tgosynq.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18gosynq/v1/schedule.proto\"T\n\x15\x43reateScheduleRequest\x12;\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x08schedule\"I\n\x16\x43reateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"f\n\x12GetScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"F\n\x13GetScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"e\n\x14ListSchedulesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"r\n\x15ListSchedulesResponse\x12\x31\n\tschedules\x18\x01 \x03(\x0b\x32\x13.gosynq.v1.ScheduleR\tschedules\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n\x15UpdateScheduleRequest\x12;\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03R\x08schedule\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12#\n\rallow_missing\x18\x03 \x01(\x08R\x0c\x61llowMissing\"I\n\x16UpdateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"\xac\x01\n\x15\x44\x65leteScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x1c\n\x04\x65tag\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04\x65tag\"\x18\n\x16\x44\x65leteScheduleResponse\"h\n\x14PauseScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"H\n\x15PauseScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"i\n\x15ResumeScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"I\n\x16ResumeScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"\xaa\x01\n\x16TriggerScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\x12>\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$R\x0eidempotencyKey\"0\n\x17TriggerScheduleResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"r\n\x16PreviewScheduleRequest\x12\x37\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\x06\xbaH\x03\xd8\x01\x03R\x08schedule\x12\x1f\n\x05\x63ount\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05\x63ount\"R\n\x17PreviewScheduleResponse\x12\x37\n\trun_times\x18\x01 \x03(\x0b\x32\x1a.google.protobuf.TimestampR\x08runTimes2\xd6\t\n\x0fScheduleService\x12\x84\x01\n\x0e\x43reateSchedule\x12 .gosynq.v1.CreateScheduleRequest\x1a!.gosynq.v1.CreateScheduleResponse\"-\x82\xd3\xe4\x93\x02\'\"\x11/api/v1/schedules:\x08scheduleb\x08schedule\x12\x82\x01\n\x0bGetSchedule\x12\x1d.gosynq.v1.GetScheduleRequest\x1a\x1e.gosynq.v1.GetScheduleResponse\"4\x90\x02\x01\x82\xd3\xe4\x93\x02+\x12\x1f/api/v1/schedules/{schedule_id}b\x08schedule\x12p\n\rListSchedules\x12\x1f.gosynq.v1.ListSchedulesRequest\x1a .gosynq.v1.ListSchedulesResponse\"\x1c\x90\x02\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/schedules\x12\x95\x01\n\x0eUpdateSchedule\x12 .gosynq.v1.UpdateScheduleRequest\x1a!.gosynq.v1.UpdateScheduleResponse\">\x90\x02\x02\x82\xd3\xe4\x93\x02\x35\x32\x1f/api/v1/schedules/{schedule.id}:\x08scheduleb\x08schedule\x12\x81\x01\n\x0e\x44\x65leteSchedule\x12 .gosynq.v1.DeleteScheduleRequest\x1a!.gosynq.v1.DeleteScheduleResponse\"*\x90\x02\x02\x82\xd3\xe4\x93\x02!*\x1f/api/v1/schedules/{schedule_id}\x12\x87\x01\n\rPauseSchedule\x12\x1f.gosynq.v1.PauseScheduleRequest\x1a .gosynq.v1.PauseScheduleResponse\"3\x90\x02\x02\x82\xd3\xe4\x93\x02*\"%/api/v1/schedules/{schedule_id}:pause:\x01*\x12\x8b\x01\n\x0eResumeSchedule\x12 .gosynq.v1.ResumeScheduleRequest\x1a!.gosynq.v1.ResumeScheduleResponse\"4\x90\x02\x02\x82\xd3\xe4\x93\x02+\"&/api/v1/schedules/{schedule_id}:resume:\x01*\x12\x8c\x01\n\x0fTriggerSchedule\x12!.gosynq.v1.TriggerScheduleRequest\x1a\".gosynq.v1.TriggerScheduleResponse\"2\x82\xd3\xe4\x93\x02,\"\'/api/v1/schedules/{schedule_id}:trigger:\x01*\x12\x81\x01\n\x0fPreviewSchedule\x12!.gosynq.v1.PreviewScheduleRequest\x1a\".gosynq.v1.PreviewScheduleResponse\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/schedules:preview:\x01*B7\n\rdev.gosynq.v1P\x01Z$gosynq.dev/gen/go/gosynq/v1;gosynqv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gosynq/v1/schedule_service.proto\x12\tgosynq.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18gosynq/v1/schedule.proto\"T\n\x15\x43reateScheduleRequest\x12;\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\n\xe2\x41\x01\x02\xbaH\x03\xc8\x01\x01R\x08schedule\"I\n\x16\x43reateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"f\n\x12GetScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"F\n\x13GetScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"e\n\x14ListSchedulesRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"r\n\x15ListSchedulesResponse\x12\x31\n\tschedules\x18\x01 \x03(\x0b\x32\x13.gosynq.v1.ScheduleR\tschedules\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc0\x02\n\x15UpdateScheduleRequest\x12;\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\n\xe2\x41\x01\x02\xbaH\x03\xd8\x01\x03R\x08schedule\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12#\n\rallow_missing\x18\x03 \x01(\x08R\x0c\x61llowMissing:\x87\x01\xbaH\x83\x01\x1a\x80\x01\n\x12update_schedule.id\x12(schedule.id must be the id of a schedule\x1a@this.schedule.id.matches(\'^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\')\"I\n\x16UpdateScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"\xac\x01\n\x15\x44\x65leteScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\x12#\n\rallow_missing\x18\x02 \x01(\x08R\x0c\x61llowMissing\x12\x1c\n\x04\x65tag\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04\x65tag\"\x18\n\x16\x44\x65leteScheduleResponse\"h\n\x14PauseScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"H\n\x15PauseScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"i\n\x15ResumeScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\"I\n\x16ResumeScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleR\x08schedule\"\xaa\x01\n\x16TriggerScheduleRequest\x12P\n\x0bschedule_id\x18\x01 \x01(\tB/\xe2\x41\x01\x02\xbaH(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$R\nscheduleId\x12>\n\x0fidempotency_key\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[ -~]{0,255}$R\x0eidempotencyKey\"0\n\x17TriggerScheduleResponse\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\"r\n\x16PreviewScheduleRequest\x12\x37\n\x08schedule\x18\x01 \x01(\x0b\x32\x13.gosynq.v1.ScheduleB\x06\xbaH\x03\xd8\x01\x03R\x08schedule\x12\x1f\n\x05\x63ount\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00R\x05\x63ount\"R\n\x17PreviewScheduleResponse\x12\x37\n\trun_times\x18\x01 \x03(\x0b\x32\x1a.google.protobuf.TimestampR\x08runTimes2\xd6\t\n\x0fScheduleService\x12\x84\x01\n\x0e\x43reateSchedule\x12 .gosynq.v1.CreateScheduleRequest\x1a!.gosynq.v1.CreateScheduleResponse\"-\x82\xd3\xe4\x93\x02\'\"\x11/api/v1/schedules:\x08scheduleb\x08schedule\x12\x82\x01\n\x0bGetSchedule\x12\x1d.gosynq.v1.GetScheduleRequest\x1a\x1e.gosynq.v1.GetScheduleResponse\"4\x90\x02\x01\x82\xd3\xe4\x93\x02+\x12\x1f/api/v1/schedules/{schedule_id}b\x08schedule\x12p\n\rListSchedules\x12\x1f.gosynq.v1.ListSchedulesRequest\x1a .gosynq.v1.ListSchedulesResponse\"\x1c\x90\x02\x01\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/schedules\x12\x95\x01\n\x0eUpdateSchedule\x12 .gosynq.v1.UpdateScheduleRequest\x1a!.gosynq.v1.UpdateScheduleResponse\">\x90\x02\x02\x82\xd3\xe4\x93\x02\x35\x32\x1f/api/v1/schedules/{schedule.id}:\x08scheduleb\x08schedule\x12\x81\x01\n\x0e\x44\x65leteSchedule\x12 .gosynq.v1.DeleteScheduleRequest\x1a!.gosynq.v1.DeleteScheduleResponse\"*\x90\x02\x02\x82\xd3\xe4\x93\x02!*\x1f/api/v1/schedules/{schedule_id}\x12\x87\x01\n\rPauseSchedule\x12\x1f.gosynq.v1.PauseScheduleRequest\x1a .gosynq.v1.PauseScheduleResponse\"3\x90\x02\x02\x82\xd3\xe4\x93\x02*\"%/api/v1/schedules/{schedule_id}:pause:\x01*\x12\x8b\x01\n\x0eResumeSchedule\x12 .gosynq.v1.ResumeScheduleRequest\x1a!.gosynq.v1.ResumeScheduleResponse\"4\x90\x02\x02\x82\xd3\xe4\x93\x02+\"&/api/v1/schedules/{schedule_id}:resume:\x01*\x12\x8c\x01\n\x0fTriggerSchedule\x12!.gosynq.v1.TriggerScheduleRequest\x1a\".gosynq.v1.TriggerScheduleResponse\"2\x82\xd3\xe4\x93\x02,\"\'/api/v1/schedules/{schedule_id}:trigger:\x01*\x12\x81\x01\n\x0fPreviewSchedule\x12!.gosynq.v1.PreviewScheduleRequest\x1a\".gosynq.v1.PreviewScheduleResponse\"\'\x90\x02\x01\x82\xd3\xe4\x93\x02\x1e\"\x19/api/v1/schedules:preview:\x01*B7\n\rdev.gosynq.v1P\x01Z$gosynq.dev/gen/go/gosynq/v1;gosynqv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSCHEDULESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_UPDATESCHEDULEREQUEST'].fields_by_name['schedule']._loaded_options = None
   _globals['_UPDATESCHEDULEREQUEST'].fields_by_name['schedule']._serialized_options = b'\342A\001\002\272H\003\330\001\003'
+  _globals['_UPDATESCHEDULEREQUEST']._loaded_options = None
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_options = b'\272H\203\001\032\200\001\n\022update_schedule.id\022(schedule.id must be the id of a schedule\032@this.schedule.id.matches(\'^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$\')'
   _globals['_DELETESCHEDULEREQUEST'].fields_by_name['schedule_id']._loaded_options = None
   _globals['_DELETESCHEDULEREQUEST'].fields_by_name['schedule_id']._serialized_options = b'\342A\001\002\272H(r&2$^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
   _globals['_DELETESCHEDULEREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -94,29 +96,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSCHEDULESRESPONSE']._serialized_start=643
   _globals['_LISTSCHEDULESRESPONSE']._serialized_end=757
   _globals['_UPDATESCHEDULEREQUEST']._serialized_start=760
-  _globals['_UPDATESCHEDULEREQUEST']._serialized_end=942
-  _globals['_UPDATESCHEDULERESPONSE']._serialized_start=944
-  _globals['_UPDATESCHEDULERESPONSE']._serialized_end=1017
-  _globals['_DELETESCHEDULEREQUEST']._serialized_start=1020
-  _globals['_DELETESCHEDULEREQUEST']._serialized_end=1192
-  _globals['_DELETESCHEDULERESPONSE']._serialized_start=1194
-  _globals['_DELETESCHEDULERESPONSE']._serialized_end=1218
-  _globals['_PAUSESCHEDULEREQUEST']._serialized_start=1220
-  _globals['_PAUSESCHEDULEREQUEST']._serialized_end=1324
-  _globals['_PAUSESCHEDULERESPONSE']._serialized_start=1326
-  _globals['_PAUSESCHEDULERESPONSE']._serialized_end=1398
-  _globals['_RESUMESCHEDULEREQUEST']._serialized_start=1400
-  _globals['_RESUMESCHEDULEREQUEST']._serialized_end=1505
-  _globals['_RESUMESCHEDULERESPONSE']._serialized_start=1507
-  _globals['_RESUMESCHEDULERESPONSE']._serialized_end=1580
-  _globals['_TRIGGERSCHEDULEREQUEST']._serialized_start=1583
-  _globals['_TRIGGERSCHEDULEREQUEST']._serialized_end=1753
-  _globals['_TRIGGERSCHEDULERESPONSE']._serialized_start=1755
-  _globals['_TRIGGERSCHEDULERESPONSE']._serialized_end=1803
-  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_start=1805
-  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_end=1919
-  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_start=1921
-  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_end=2003
-  _globals['_SCHEDULESERVICE']._serialized_start=2006
-  _globals['_SCHEDULESERVICE']._serialized_end=3244
+  _globals['_UPDATESCHEDULEREQUEST']._serialized_end=1080
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_start=1082
+  _globals['_UPDATESCHEDULERESPONSE']._serialized_end=1155
+  _globals['_DELETESCHEDULEREQUEST']._serialized_start=1158
+  _globals['_DELETESCHEDULEREQUEST']._serialized_end=1330
+  _globals['_DELETESCHEDULERESPONSE']._serialized_start=1332
+  _globals['_DELETESCHEDULERESPONSE']._serialized_end=1356
+  _globals['_PAUSESCHEDULEREQUEST']._serialized_start=1358
+  _globals['_PAUSESCHEDULEREQUEST']._serialized_end=1462
+  _globals['_PAUSESCHEDULERESPONSE']._serialized_start=1464
+  _globals['_PAUSESCHEDULERESPONSE']._serialized_end=1536
+  _globals['_RESUMESCHEDULEREQUEST']._serialized_start=1538
+  _globals['_RESUMESCHEDULEREQUEST']._serialized_end=1643
+  _globals['_RESUMESCHEDULERESPONSE']._serialized_start=1645
+  _globals['_RESUMESCHEDULERESPONSE']._serialized_end=1718
+  _globals['_TRIGGERSCHEDULEREQUEST']._serialized_start=1721
+  _globals['_TRIGGERSCHEDULEREQUEST']._serialized_end=1891
+  _globals['_TRIGGERSCHEDULERESPONSE']._serialized_start=1893
+  _globals['_TRIGGERSCHEDULERESPONSE']._serialized_end=1941
+  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_start=1943
+  _globals['_PREVIEWSCHEDULEREQUEST']._serialized_end=2057
+  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_start=2059
+  _globals['_PREVIEWSCHEDULERESPONSE']._serialized_end=2141
+  _globals['_SCHEDULESERVICE']._serialized_start=2144
+  _globals['_SCHEDULESERVICE']._serialized_end=3382
 # @@protoc_insertion_point(module_scope)

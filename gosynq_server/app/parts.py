@@ -21,6 +21,7 @@ from gosynq_server.maintenance.admitter import Admitter
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.maintenance.rescuer import Rescuer
 from gosynq_server.maintenance.sampler import Sampler
+from gosynq_server.maintenance.scheduler import Scheduler
 from gosynq_server.maintenance.stager import Stager
 from gosynq_server.maintenance.sweeper import Sweeper
 from gosynq_server.pool.member import Pool
@@ -31,6 +32,7 @@ from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
+from gosynq_server.service.firing import Firer
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
@@ -38,6 +40,8 @@ from gosynq_server.service.queues import Queues
 from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.replicas import Replicas
 from gosynq_server.service.roster import Roster
+from gosynq_server.service.schedules import Schedules
+from gosynq_server.service.superseding import Superseder
 from gosynq_server.service.taking import Demand, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
@@ -77,6 +81,8 @@ class Operations:
     leases: Leases
     registrar: Registrar
     roster: Roster
+    schedules: Schedules
+    firer: Firer
 
 
 def new_server_id() -> str:
@@ -128,6 +134,7 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     here.add(registrar)
     queues = Queues(database, defaults=queue_defaults(config))
     window = config.idempotency_window
+    enqueuer = Enqueuer(database, queues, everywhere, ticker, window=window)
     return Operations(
         database=database,
         here=here,
@@ -138,11 +145,13 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         ticker=ticker,
         tail=tail,
         progress=ProgressFeed(database, tail),
-        enqueuer=Enqueuer(database, queues, everywhere, ticker, window=window),
+        enqueuer=enqueuer,
         jobs=Jobs(database, queues, everywhere, waits, window=window),
         leases=Leases(database, queues, everywhere, window=window),
         registrar=registrar,
         roster=Roster(database, tell=everywhere),
+        schedules=Schedules(database, queues, enqueuer),
+        firer=Firer(database, enqueuer, Superseder(queues, everywhere, window=window)),
     )
 
 
@@ -175,6 +184,7 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         event_pages=EventPages(log, operations.tail, operations.jobs),
         workers=workers,
         roster=operations.roster,
+        schedules=operations.schedules,
         info=info,
     )
     return build_server(
@@ -202,6 +212,7 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
     return [
         (stager, due),
         (admitter, placed),
+        (Scheduler(database, operations.firer), operations.schedules.changed),
         (operations.ticker, operations.ticker.signal),
         (Rescuer(operations.leases), None),
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),

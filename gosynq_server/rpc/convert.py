@@ -95,8 +95,11 @@ def texts_of(texts: Mapping[str, str], field: str) -> dict[str, str]:
 
 def timestamp(moment: datetime | None) -> timestamp_pb2.Timestamp | None:
     """Return the message for an aware moment."""
-    if moment is None:
-        return None
+    return None if moment is None else moment_message(moment)
+
+
+def moment_message(moment: datetime) -> timestamp_pb2.Timestamp:
+    """Return the message for an aware moment that there is."""
     since = moment - EPOCH
     return timestamp_pb2.Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
 

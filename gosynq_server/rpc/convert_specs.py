@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gosynq.v1 import job_service_pb2
+from gosynq.v1 import job_pb2, job_service_pb2
 from gosynq_server.domain.cursors import encode_cursor
 from gosynq_server.domain.job import JSON_CONTENT_TYPE, JobSpec
 from gosynq_server.domain.retry import RetryPolicyOverride
 from gosynq_server.rpc.convert import (
     DEBOUNCE_MODES,
     PRIORITIES,
+    PRIORITY_NUMBERS,
     STATUS_NUMBERS,
     STRATEGIES,
+    STRATEGY_NUMBERS,
+    duration,
     length_of,
     moment_of,
     text_of,
     texts_of,
 )
-from gosynq_server.rpc.convert_content import checked_json, json_of
+from gosynq_server.rpc.convert_content import checked_json, json_of, struct_of
 from gosynq_server.rpc.convert_jobs import job_message
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-    from gosynq.v1 import job_pb2
     from gosynq_server.service.enqueue import Enqueued
 
 
@@ -65,6 +67,31 @@ def specs_of(specs: Iterable[job_pb2.JobSpec]) -> list[JobSpec]:
     return [spec_of(spec, f"jobs[{index}]") for index, spec in enumerate(specs)]
 
 
+def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
+    """Return what a schedule says of its job, as callers get it."""
+    message = job_pb2.JobSpec(
+        queue=spec.queue,
+        kind=spec.kind,
+        priority=job_pb2.JOB_PRIORITY_UNSPECIFIED if spec.priority is None else PRIORITY_NUMBERS[spec.priority],
+        max_retries=spec.max_retries,
+        max_deliveries=spec.max_deliveries,
+        labels=spec.labels,
+        headers=spec.headers,
+        retry_policy=None if spec.retry_policy is None else _policy_message(spec.retry_policy),
+        lease_duration=duration(spec.lease_duration),
+        attempt_timeout=duration(spec.attempt_timeout),
+        retention=duration(spec.retention),
+        concurrency_key=spec.concurrency_key,
+        ordering_key=spec.ordering_key,
+        fairness_key=spec.fairness_key,
+    )
+    if (struct := struct_of(spec.payload, spec.content_type)) is not None:
+        message.payload.CopyFrom(struct)
+    else:
+        message.payload_bytes, message.content_type = spec.payload, spec.content_type
+    return message
+
+
 def enqueued_message(enqueued: Enqueued) -> job_service_pb2.EnqueueJobResponse:
     """Return the answer to one enqueue, with the job and the cursor where they are known."""
     return job_service_pb2.EnqueueJobResponse(
@@ -100,6 +127,19 @@ def _policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
         multiplier=_given(policy, "multiplier"),
         max_backoff=_length(policy, "max_backoff", path),
         jitter=_given(policy, "jitter"),
+    )
+
+
+_UNSAID_STRATEGY = job_pb2.BACKOFF_STRATEGY_UNSPECIFIED
+
+
+def _policy_message(policy: RetryPolicyOverride) -> job_pb2.RetryPolicy:
+    return job_pb2.RetryPolicy(
+        strategy=_UNSAID_STRATEGY if policy.strategy is None else STRATEGY_NUMBERS[policy.strategy],
+        initial_backoff=duration(policy.initial_backoff),
+        multiplier=policy.multiplier,
+        max_backoff=duration(policy.max_backoff),
+        jitter=policy.jitter,
     )
 
 

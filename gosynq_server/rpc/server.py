@@ -24,6 +24,7 @@ from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
 from gosynq_server.rpc.reflection import add_reflection
+from gosynq_server.rpc.schedules import ScheduleServicer
 from gosynq_server.rpc.watch_stream import Unobserved
 from gosynq_server.rpc.workers import WorkerServicer
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
     from gosynq_server.service.roster import Roster
+    from gosynq_server.service.schedules import Schedules
     from gosynq_server.service.watches import Watches
     from gosynq_server.service.workers import Workers
 
@@ -67,6 +69,7 @@ class Services:
     event_pages: EventPages
     workers: Workers
     roster: Roster
+    schedules: Schedules
     info: ServerInfo
 
 
@@ -203,16 +206,13 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
+    schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server(ScheduleServicer(services.schedules), server)
     for add, servicer in _NOT_BUILT:
         add(servicer(), server)
 
 
 _NOT_BUILT: tuple[tuple[Callable[[Any, grpc.aio.Server], None], type[Any]], ...] = (
     (queue_service_pb2_grpc.add_QueueServiceServicer_to_server, queue_service_pb2_grpc.QueueServiceServicer),
-    (
-        schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server,
-        schedule_service_pb2_grpc.ScheduleServiceServicer,
-    ),
 )
 
 _SHARED_OPTIONS = (("grpc.so_reuseport", 0),)

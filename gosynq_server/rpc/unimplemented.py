@@ -20,14 +20,5 @@ UNIMPLEMENTED_RPCS = frozenset(
         "/gosynq.v1.QueueService/PurgeQueue",
         "/gosynq.v1.QueueService/ResumeQueue",
         "/gosynq.v1.QueueService/UpdateQueue",
-        "/gosynq.v1.ScheduleService/CreateSchedule",
-        "/gosynq.v1.ScheduleService/DeleteSchedule",
-        "/gosynq.v1.ScheduleService/GetSchedule",
-        "/gosynq.v1.ScheduleService/ListSchedules",
-        "/gosynq.v1.ScheduleService/PauseSchedule",
-        "/gosynq.v1.ScheduleService/PreviewSchedule",
-        "/gosynq.v1.ScheduleService/ResumeSchedule",
-        "/gosynq.v1.ScheduleService/TriggerSchedule",
-        "/gosynq.v1.ScheduleService/UpdateSchedule",
     }
 )

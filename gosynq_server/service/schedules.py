@@ -14,16 +14,16 @@ from gosynq_server.domain.errors import (
 from gosynq_server.domain.job import JobId
 from gosynq_server.domain.paging import decode_name_token, encode_name_token, schedules_digest
 from gosynq_server.domain.schedule import SchedulePage, first_due, preview, same_timing, triggered_spec
+from gosynq_server.service.wakeups import Signal
 from gosynq_server.store import schedules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from gosynq_server.domain.schedule import Schedule, ScheduleSpec
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.queues import Queues
-    from gosynq_server.service.wakeups import Signal
     from gosynq_server.store.database import Database, Executor, Transaction
     from gosynq_server.store.schedules import Locked
 
@@ -34,21 +34,22 @@ _PAGE_BYTES = 3 * 1024 * 1024
 class Schedules:
     """Reads schedules and acts on them one by one, each verb in one transaction.
 
-    changed is set when a schedule may be due earlier than was thought.
+    changed is set when a schedule may be due earlier than was thought. Other servers need not hear of it, as this one
+    fires.
     """
 
-    def __init__(self, database: Database, queues: Queues, enqueuer: Enqueuer, *, changed: Signal) -> None:
+    def __init__(self, database: Database, queues: Queues, enqueuer: Enqueuer) -> None:
         self._database = database
         self._queues = queues
         self._enqueuer = enqueuer
-        self._changed = changed
+        self.changed = Signal()
 
     async def create(self, spec: ScheduleSpec) -> Schedule:
         """Add a schedule; raises ScheduleExists, ScheduleInvalid and PayloadTooLarge."""
         created = await self._insert(self._database, spec)
         if created is None:
             raise ScheduleExists(schedule_id=spec.id)
-        self._changed.set()
+        self.changed.set()
         return created
 
     async def get(self, schedule_id: str) -> Schedule:
@@ -61,9 +62,7 @@ class Schedules:
     async def list(self, *, page_size: int, page_token: str) -> SchedulePage:
         """Return a page of schedules, by id; raises PageTokenInvalid."""
         after = decode_name_token(page_token, schedules_digest()) if page_token else ""
-        found = await schedules.list_page(
-            self._database, after=after, limit=page_size + 1, content_limit=_PAGE_BYTES
-        )
+        found = await schedules.list_page(self._database, after=after, limit=page_size + 1, content_limit=_PAGE_BYTES)
         page = tuple(found[:page_size])
         more = len(found) > page_size or (page and await self._follows(page[-1]))
         return SchedulePage(
@@ -86,6 +85,7 @@ class Schedules:
         while True:
             async with self._database.transaction() as transaction:
                 locked = await schedules.lock(transaction, schedule_id)
+                written: Schedule | None
                 if locked is not None:
                     written = await self._change(transaction, locked, change(locked.schedule.spec), etag=etag)
                 elif allow_missing and not etag:
@@ -93,7 +93,7 @@ class Schedules:
                 else:
                     raise ScheduleNotFound(schedule_id=schedule_id)
             if written is not None:  # else one of the id has come meanwhile
-                self._changed.set()
+                self.changed.set()
                 return written
 
     async def delete(self, schedule_id: str, *, etag: str, allow_missing: bool) -> None:
@@ -122,7 +122,7 @@ class Schedules:
             if schedule.paused:
                 due = schedule.calendar.due_after(locked.now)
                 schedule = await schedules.set_paused(transaction, schedule_id, paused=False, next_run_at=due)
-        self._changed.set()
+        self.changed.set()
         return schedule
 
     async def trigger(self, schedule_id: str, *, idempotency_key: str) -> str:
@@ -139,7 +139,7 @@ class Schedules:
         self._enqueuer.wake([job])
         return answer.job_id
 
-    async def preview(self, spec: ScheduleSpec, *, count: int) -> list[datetime]:
+    async def preview(self, spec: ScheduleSpec, *, count: int) -> Sequence[datetime]:
         """Return when a schedule would fire if it were created now; raises ScheduleInvalid."""
         return preview(spec, await schedules.now(self._database), count=count)
 

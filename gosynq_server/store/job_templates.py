@@ -1,8 +1,7 @@
-"""The job that a schedule makes, as its row holds it: columns for what every job has, JSON for what it may say besides."""
+"""The job that a schedule makes, as its row holds it: columns for what every job has, JSON for what it may have."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -37,7 +36,7 @@ def template_of(row: Record) -> JobSpec:
     """Read the job of a schedule's row."""
     said = orjson.loads(row["settings"])
     priority, policy = said.get("priority"), said.get("retry_policy")
-    lengths: dict[str, timedelta | None] = {name: timedelta_of(said.get(name)) for name in _LENGTHS}
+    lengths: dict[str, Any] = {name: timedelta_of(said.get(name)) for name in _LENGTHS}
     return JobSpec(
         queue=row["queue"],
         kind=row["kind"],

@@ -16,5 +16,6 @@ def services_of(house: House) -> Services:
         event_pages=house.event_pages,
         workers=house.workers,
         roster=house.roster,
+        schedules=house.schedules,
         info=INFO,
     )

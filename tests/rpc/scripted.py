@@ -109,6 +109,7 @@ def scripted_services(service: ScriptedService) -> Services:
         event_pages=stand_in,
         workers=stand_in,
         roster=stand_in,
+        schedules=stand_in,
         info=INFO,
     )
 

@@ -22,12 +22,15 @@ from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
 from gosynq_server.service.event_tail import EventTail
+from gosynq_server.service.firing import Firer
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.roster import Roster
+from gosynq_server.service.schedules import Schedules
+from gosynq_server.service.superseding import Superseder
 from gosynq_server.service.taking import Demand, OnCancel, Taker
 from gosynq_server.service.ticker import Ticker
 from gosynq_server.service.waits import Waits
@@ -112,6 +115,8 @@ class House:
     server_id: str
     registrar: Registrar
     roster: Roster
+    schedules: Schedules
+    firer: Firer
     sql: Connection
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
@@ -220,6 +225,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
     leases = Leases(database, queues, wakeups, window=WINDOW)
     server_id = f"server-{id(database)}"
+    enqueuer = Enqueuer(database, queues, wakeups, ticker, window=WINDOW)
     registrar = Registrar(database, server_id=server_id, tell=wakeups)
     wakeups.add(registrar)
     return House(
@@ -229,7 +235,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         heard=heard,
         queues=queues,
         waits=waits,
-        enqueuer=Enqueuer(database, queues, wakeups, ticker, window=WINDOW),
+        enqueuer=enqueuer,
         jobs=jobs,
         ticker=ticker,
         tail=tail,
@@ -242,6 +248,8 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         server_id=server_id,
         registrar=registrar,
         roster=Roster(database, tell=wakeups),
+        schedules=Schedules(database, queues, enqueuer),
+        firer=Firer(database, enqueuer, Superseder(queues, wakeups, window=WINDOW)),
         sql=sql,
     )
 

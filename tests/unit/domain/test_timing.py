@@ -56,7 +56,12 @@ def _times(cron: str, zone: str, start: datetime, count: int) -> list[str]:
         ("0 3 * * *", "Europe/Berlin", BERLIN_AUTUMN, ["25 02:00", "26 02:00"]),
         # With a star it is a steady pace, in an hour that comes twice too.
         ("*/30 * * * *", "Europe/Berlin", BERLIN_SPRING + 20 * MINUTE, ["29 00:30", "29 01:00", "29 01:30"]),
-        ("*/30 * * * *", "Europe/Berlin", BERLIN_AUTUMN + 20 * MINUTE, ["25 00:30", "25 01:00", "25 01:30", "25 02:00"]),
+        (
+            "*/30 * * * *",
+            "Europe/Berlin",
+            BERLIN_AUTUMN + 20 * MINUTE,
+            ["25 00:30", "25 01:00", "25 01:30", "25 02:00"],
+        ),
         ("0 * * * *", "Europe/Berlin", BERLIN_AUTUMN - MINUTE, ["25 00:00", "25 01:00", "25 02:00"]),
         ("*/30 2 * * *", "Europe/Berlin", BERLIN_AUTUMN - MINUTE, ["25 00:00", "25 00:30", "25 01:00", "25 01:30"]),
         ("*/30 2 * * *", "Europe/Berlin", BERLIN_SPRING, ["30 00:00", "30 00:30"]),
@@ -96,6 +101,7 @@ _ZONES = (
     "UTC",
 )
 
+
 def _minutes(cron: Cron, start: datetime, end: datetime) -> list[datetime]:
     """Find due times minute by minute, as anyone would who watches the clock."""
     minute, hour, *_ = (_numbers(field) for field in cron.expression.split())
@@ -108,7 +114,7 @@ def _minutes(cron: Cron, start: datetime, end: datetime) -> list[datetime]:
         steps = 1 if paced else max(1, (local - shown) // MINUTE)
         passed = [local - MINUTE * back for back in range(steps)]
         fits = {at for at in passed if at.minute in minute and at.hour in hour}
-        if (fits if paced else fits - seen):
+        if fits if paced else fits - seen:
             found.append(moment)
         seen |= fits
         shown = local
