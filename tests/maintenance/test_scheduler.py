@@ -298,7 +298,8 @@ async def test_two_servers_fire_many_schedules_once_each(house: House, elsewhere
     await _create(house)
     await house.sql.execute(
         "INSERT INTO gosynq.schedules SELECT (jsonb_populate_record(one, jsonb_build_object('id', 's-' || n,"
-        " 'queue', 'q-' || n % 3, 'look_at', statement_timestamp(), 'next_run_at', statement_timestamp()))).*"
+        " 'queue', 'q-' || n % 3, 'created_at', statement_timestamp() - one.every, 'look_at', statement_timestamp(),"
+        " 'next_run_at', statement_timestamp()))).*"
         " FROM gosynq.schedules AS one, generate_series(1, 2000) AS n"
     )
     await asyncio.gather(*(_fire(server) for server in (house, elsewhere, house, elsewhere)))
