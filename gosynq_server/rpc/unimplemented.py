@@ -10,7 +10,6 @@ UNIMPLEMENTED_RPCS = frozenset(
         "/gosynq.v1.JobService/BulkCancelJobs",
         "/gosynq.v1.JobService/BulkDeleteJobs",
         "/gosynq.v1.JobService/BulkRetryJobs",
-        "/gosynq.v1.JobService/ExplainJob",
         "/gosynq.v1.QueueService/DeleteQueue",
         "/gosynq.v1.QueueService/DrainQueue",
         "/gosynq.v1.QueueService/GetQueue",

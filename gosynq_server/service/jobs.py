@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from gosynq_server.domain.errors import DatabaseBusy, JobNotFound, JobProcessing, JobTerminal
+from gosynq_server.domain.explanation import explain
 from gosynq_server.domain.filters import to_jsonpath
 from gosynq_server.domain.ids import parse_job_id
 from gosynq_server.domain.job import Job, JobId, JobStatus, Stage
@@ -19,7 +20,7 @@ from gosynq_server.domain.paging import (
     query_digest,
 )
 from gosynq_server.service.waits import wait_until
-from gosynq_server.store import jobs
+from gosynq_server.store import explanations, jobs
 from gosynq_server.store.jobs import Conditions, Location
 from gosynq_server.store.records import Row, attempt_of, job_of, storable
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from gosynq_server.domain.event import EventFilter
+    from gosynq_server.domain.explanation import Hold
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.waits import Waits
     from gosynq_server.service.wakeups import Wakeups
@@ -117,6 +119,14 @@ class Jobs:
                 return job
             await wait_until(ended, timeout)
         return await self.get(job_id, with_content=True)
+
+    async def explain(self, job_id: str) -> tuple[JobStatus, Sequence[Hold]]:
+        """Return a job's status and everything that holds it; raises JobNotFound."""
+        job = parse_job_id(job_id)
+        situation = await explanations.situation(self._database, job)
+        if situation is None:
+            raise JobNotFound(job_id=job)
+        return situation.status, explain(situation)
 
     async def cancel(self, job_id: str, *, reason: str, force: bool) -> Job:
         """Cancel a job, or ask its worker to; return it as it is then. Raises JobNotFound and JobTerminal."""
