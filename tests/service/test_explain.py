@@ -16,7 +16,8 @@ async def worker(house: House, *, queues: Sequence[str] = (), kinds: Sequence[st
     """Put a worker into the list."""
     await house.sql.execute(
         "INSERT INTO gosynq.workers (worker_id, server_id, session_id, queues, weights, limits, kinds, make,"
-        " max_in_flight, connected_at, last_seen_at, renewed_at) VALUES ('w', 's', 's', $1, array_fill(1, ARRAY[$4::integer]),"
+        " max_in_flight, connected_at, last_seen_at, renewed_at) VALUES ('w', 's', 's', $1, "
+        " array_fill(1, ARRAY[$4::integer]),"
         " array_fill(0, ARRAY[$4::integer]), $2, '{}', $3, now(), now(), now())",
         list(queues),
         list(kinds),
