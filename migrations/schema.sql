@@ -124,6 +124,8 @@ CREATE TABLE gosynq.finished (
 ) PARTITION BY RANGE (prune_on);
 
 CREATE INDEX finished_badly ON gosynq.finished (id) WHERE status <> 'completed';
+CREATE INDEX finished_dead ON gosynq.finished (finished_at, id) WHERE status = 'failed';
+CREATE INDEX finished_dead_queue ON gosynq.finished (queue, finished_at, id) WHERE status = 'failed';
 CREATE TABLE gosynq.finished_other PARTITION OF gosynq.finished DEFAULT;
 
 -- The last change of a scheduled job: its coming there, or another start since. The other stages, made like this one before
