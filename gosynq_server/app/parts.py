@@ -18,7 +18,9 @@ from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
 from gosynq_server.domain.worker import Subscription, WorkerMake, WorkerProfile
 from gosynq_server.maintenance.admitter import Admitter
+from gosynq_server.maintenance.counter import Counter
 from gosynq_server.maintenance.pruner import Pruner
+from gosynq_server.maintenance.remover import Remover
 from gosynq_server.maintenance.rescuer import Rescuer
 from gosynq_server.maintenance.sampler import Sampler
 from gosynq_server.maintenance.stager import Stager
@@ -34,6 +36,8 @@ from gosynq_server.service.event_tail import EventTail
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
+from gosynq_server.service.queue_removal import QueueRemoval
+from gosynq_server.service.queue_verbs import QueueVerbs
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.replicas import Replicas
@@ -68,6 +72,8 @@ class Operations:
     everywhere: Wakeups
     replicas: Replicas
     queues: Queues
+    queue_verbs: QueueVerbs
+    queue_removal: QueueRemoval
     waits: Waits
     ticker: Ticker
     tail: EventTail
@@ -127,6 +133,7 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     registrar = Registrar(database, server_id=server_id, tell=everywhere)
     here.add(registrar)
     queues = Queues(database, defaults=queue_defaults(config))
+    here.add(queues)
     window = config.idempotency_window
     return Operations(
         database=database,
@@ -134,6 +141,8 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         everywhere=everywhere,
         replicas=replicas,
         queues=queues,
+        queue_verbs=QueueVerbs(database, everywhere),
+        queue_removal=QueueRemoval(database, everywhere),
         waits=waits,
         ticker=ticker,
         tail=tail,
@@ -175,6 +184,8 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         event_pages=EventPages(log, operations.tail, operations.jobs),
         workers=workers,
         roster=operations.roster,
+        queues=operations.queue_verbs,
+        queue_removal=operations.queue_removal,
         info=info,
     )
     return build_server(
@@ -205,6 +216,8 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
         (operations.ticker, operations.ticker.signal),
         (Rescuer(operations.leases), None),
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),
+        (Counter(database), None),
+        (Remover(database, operations.queue_removal), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
         (Sampler(database, observe), None),
         (operations.registrar, operations.registrar.signal),

@@ -47,6 +47,12 @@ class PayloadTooLarge(GosynqError):
     reason = "PAYLOAD_TOO_LARGE"
 
 
+class UpdateMaskInvalid(GosynqError):
+    """The update mask names {path}, which can't be updated."""
+
+    reason = "UPDATE_MASK_INVALID"
+
+
 class FilterInvalid(GosynqError):
     """The filter does not parse at position {position}: {problem}."""
 
@@ -101,6 +107,12 @@ class WorkerNotFound(GosynqError):
     reason = "WORKER_NOT_FOUND"
 
 
+class QueueNotFound(GosynqError):
+    """Queue {queue} not found."""
+
+    reason = "QUEUE_NOT_FOUND"
+
+
 class IdempotencyKeyReused(GosynqError):
     """The idempotency key names job {job_id} of queue {queue}, which has another spec."""
 
@@ -123,6 +135,24 @@ class QueueDraining(GosynqError):
     """Queue {queue} is draining and takes no new jobs."""
 
     reason = "QUEUE_DRAINING"
+
+
+class QueueDeleting(GosynqError):
+    """Queue {queue} is being deleted."""
+
+    reason = "QUEUE_DELETING"
+
+
+class QueueNotEmpty(GosynqError):
+    """Queue {queue} has {jobs} jobs; with force they are deleted as well."""
+
+    reason = "QUEUE_NOT_EMPTY"
+
+
+class EtagMismatch(GosynqError):
+    """It has changed since it was read; its etag is {etag} now."""
+
+    reason = "ETAG_MISMATCH"
 
 
 class LeaseLost(GosynqError):

@@ -16,6 +16,7 @@ class QueueState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     DRAINING = "draining"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

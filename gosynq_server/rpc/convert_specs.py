@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gosynq.v1 import job_service_pb2
 from gosynq_server.domain.cursors import encode_cursor
@@ -13,7 +13,8 @@ from gosynq_server.rpc.convert import (
     PRIORITIES,
     STATUS_NUMBERS,
     STRATEGIES,
-    length_of,
+    given,
+    length_given,
     moment_of,
     text_of,
     texts_of,
@@ -23,7 +24,7 @@ from gosynq_server.rpc.convert_jobs import job_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from google.protobuf.message import Message
 
@@ -40,18 +41,18 @@ def spec_of(spec: job_pb2.JobSpec, path: str = "job") -> JobSpec:
         payload=payload,
         content_type=content_type,
         priority=PRIORITIES[spec.priority],
-        max_retries=_given(spec, "max_retries"),
-        max_deliveries=_given(spec, "max_deliveries"),
+        max_retries=given(spec, "max_retries"),
+        max_deliveries=given(spec, "max_deliveries"),
         run_at=_moment(spec, "run_at", path),
-        delay=_length(spec, "delay", path),
+        delay=length_given(spec, "delay", path),
         idempotency_key=spec.idempotency_key,
         labels=texts_of(spec.labels, f"{path}.labels"),
         headers=texts_of(spec.headers, f"{path}.headers"),
-        retry_policy=_policy_of(spec.retry_policy, f"{path}.retry_policy") if spec.HasField("retry_policy") else None,
-        lease_duration=_length(spec, "lease_duration", path),
-        attempt_timeout=_length(spec, "attempt_timeout", path),
+        retry_policy=policy_of(spec.retry_policy, f"{path}.retry_policy") if spec.HasField("retry_policy") else None,
+        lease_duration=length_given(spec, "lease_duration", path),
+        attempt_timeout=length_given(spec, "attempt_timeout", path),
         expires_at=_moment(spec, "expires_at", path),
-        retention=_length(spec, "retention", path),
+        retention=length_given(spec, "retention", path),
         concurrency_key=spec.concurrency_key,
         ordering_key=spec.ordering_key,
         fairness_key=spec.fairness_key,
@@ -93,23 +94,16 @@ def _content_of(spec: job_pb2.JobSpec, path: str) -> tuple[bytes, str]:
             return b"{}", JSON_CONTENT_TYPE
 
 
-def _policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
+def policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
+    """Return what a caller says of a retry policy; ValidationFailed names fields below path."""
     return RetryPolicyOverride(
         strategy=STRATEGIES[policy.strategy],
-        initial_backoff=_length(policy, "initial_backoff", path),
-        multiplier=_given(policy, "multiplier"),
-        max_backoff=_length(policy, "max_backoff", path),
-        jitter=_given(policy, "jitter"),
+        initial_backoff=length_given(policy, "initial_backoff", path),
+        multiplier=given(policy, "multiplier"),
+        max_backoff=length_given(policy, "max_backoff", path),
+        jitter=given(policy, "jitter"),
     )
-
-
-def _given(message: Message, name: str) -> Any:
-    return getattr(message, name) if message.HasField(name) else None
 
 
 def _moment(message: Message, name: str, path: str) -> datetime | None:
     return moment_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None
-
-
-def _length(message: Message, name: str, path: str) -> timedelta | None:
-    return length_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None

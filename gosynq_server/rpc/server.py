@@ -23,6 +23,7 @@ from gosynq_server.rpc.handler_table import HandlerTable
 from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
+from gosynq_server.rpc.queues import QueueServicer
 from gosynq_server.rpc.reflection import add_reflection
 from gosynq_server.rpc.watch_stream import Unobserved
 from gosynq_server.rpc.workers import WorkerServicer
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.queue_removal import QueueRemoval
+    from gosynq_server.service.queue_verbs import QueueVerbs
     from gosynq_server.service.roster import Roster
     from gosynq_server.service.watches import Watches
     from gosynq_server.service.workers import Workers
@@ -67,6 +70,8 @@ class Services:
     event_pages: EventPages
     workers: Workers
     roster: Roster
+    queues: QueueVerbs
+    queue_removal: QueueRemoval
     info: ServerInfo
 
 
@@ -201,6 +206,8 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
         services.workers, server_id=services.info.server_id, draining=draining, stream_age=options.stream_age
     )
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
+    queues = QueueServicer(services.queues, services.queue_removal)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(queues, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     for add, servicer in _NOT_BUILT:
@@ -208,7 +215,6 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
 
 
 _NOT_BUILT: tuple[tuple[Callable[[Any, grpc.aio.Server], None], type[Any]], ...] = (
-    (queue_service_pb2_grpc.add_QueueServiceServicer_to_server, queue_service_pb2_grpc.QueueServiceServicer),
     (
         schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server,
         schedule_service_pb2_grpc.ScheduleServiceServicer,

@@ -16,5 +16,7 @@ def services_of(house: House) -> Services:
         event_pages=house.event_pages,
         workers=house.workers,
         roster=house.roster,
+        queues=house.queue_verbs,
+        queue_removal=house.queue_removal,
         info=INFO,
     )
