@@ -71,12 +71,13 @@ freed AS (
 ),
 noted AS (
     INSERT INTO gosynq.events (
-        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details
+        type, queue, status, worker_id, job_ids, kinds, priorities, attempts, revisions, labels, details,
+        status_before, queue_before
     )
     SELECT
         'requeued', $5, 'pending', NULL, array_agg(gone.id), array_agg(gone.kind), array_agg(gone.priority),
         array_agg(0), array_agg(gone.revision + 1), array_agg(gone.labels),
-        array_agg(jsonb_build_object('next_run_at', due.run_at))
+        array_agg(jsonb_build_object('next_run_at', due.run_at)), 'failed', $1
     FROM gone
     INNER JOIN due ON gone.id = due.id
     HAVING count(*) > 0
