@@ -17,7 +17,7 @@ from gosynq.v1 import (
     job_service_pb2,
     job_service_pb2_grpc,
 )
-from gosynq_client.bulk import read_summary, selector, totals
+from gosynq_client.bulk import extent, read_summary, selector, totals
 from gosynq_client.caller import Caller
 from gosynq_client.channel import open_channel
 from gosynq_client.dead_letters import DeadLetters
@@ -232,7 +232,7 @@ class Client:
         right: what breaks off may be done anew. Raises FilterInvalid or ValidationFailed, and at once TypeError or
         ValueError for options that can't be sent.
         """
-        request = job_service_pb2.BulkCancelJobsRequest(selector=selector(options), reason=reason, **_extent(options))
+        request = job_service_pb2.BulkCancelJobsRequest(selector=selector(options), reason=reason, **extent(options))
         return self._bulk(self._once.BulkCancelJobs, request)
 
     def bulk_retry(
@@ -240,13 +240,13 @@ class Client:
     ) -> AsyncGenerator[BulkSummary, None]:
         """Retry the failed and cancelled jobs among those that are meant, as `retry` does; goes on as `bulk_cancel`."""
         request = job_service_pb2.BulkRetryJobsRequest(
-            selector=selector(options), run_at=timestamp(run_at), **_extent(options)
+            selector=selector(options), run_at=timestamp(run_at), **extent(options)
         )
         return self._bulk(self._once.BulkRetryJobs, request)
 
     def bulk_delete(self, **options: Unpack[BulkOptions]) -> AsyncGenerator[BulkSummary, None]:
         """Delete the jobs that are meant; those that are processing are skipped. Goes on as `bulk_cancel`."""
-        request = job_service_pb2.BulkDeleteJobsRequest(selector=selector(options), **_extent(options))
+        request = job_service_pb2.BulkDeleteJobsRequest(selector=selector(options), **extent(options))
         return self._bulk(self._once.BulkDeleteJobs, request)
 
     def events(self, **options: Unpack[EventListOptions]) -> EventList:
@@ -291,11 +291,7 @@ class Client:
         return await self._caller.call(self._jobs.WaitJob, request, seconds + _WAIT_GRACE)
 
     def _bulk(self, method: Any, request: Any) -> AsyncGenerator[BulkSummary, None]:
-        async def ask() -> BulkSummary:
-            return read_summary((await self._caller.call(method, request)).summary)
+        async def ask(page: Any) -> BulkSummary:
+            return read_summary((await self._caller.call(method, page)).summary)
 
-        return totals(ask, once=request.validate_only)
-
-
-def _extent(options: BulkOptions) -> dict[str, Any]:
-    return {"limit": options.get("limit", 0), "validate_only": options.get("validate_only", False)}
+        return totals(ask, request)

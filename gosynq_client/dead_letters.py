@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from gosynq.v1 import admin_service_pb2, admin_service_pb2_grpc, job_pb2
-from gosynq_client.bulk import read_summary, selector, totals
+from gosynq_client.bulk import extent, read_summary, selector, totals
 from gosynq_client.checked_options import check_options
 from gosynq_client.listing import Names
 from gosynq_client.replies import read_job
@@ -82,19 +81,17 @@ class DeadLetters:
             target_queue=to,
             run_at=timestamp(run_at),
             spread=duration(spread),
-            limit=options.get("limit", 0),
-            validate_only=options.get("validate_only", False),
+            **extent(options),
         )
-        return totals(functools.partial(self._redrive, request), once=request.validate_only)
+        return totals(self._redrive, request)
 
     def purge(self, **options: Unpack[BulkOptions]) -> AsyncGenerator[BulkSummary, None]:
         """Delete dead letters. Goes on as `Client.bulk_cancel` does, and raises as it does."""
         request = admin_service_pb2.PurgeDeadLetterJobsRequest(
             selector=selector(options),
-            limit=options.get("limit", 0),
-            validate_only=options.get("validate_only", False),
+            **extent(options),
         )
-        return totals(functools.partial(self._purge, request), once=request.validate_only)
+        return totals(self._purge, request)
 
     async def _redrive(self, request: admin_service_pb2.RedriveDeadLetterJobsRequest) -> BulkSummary:
         return read_summary((await self._caller.call(self._once.RedriveDeadLetterJobs, request)).summary)

@@ -72,6 +72,7 @@ QUEUE_STATES: Final[Mapping[queue_pb2.QueueState.ValueType, QueueState]] = {
     queue_pb2.QUEUE_STATE_ACTIVE: QueueState.ACTIVE,
     queue_pb2.QUEUE_STATE_PAUSED: QueueState.PAUSED,
     queue_pb2.QUEUE_STATE_DRAINING: QueueState.DRAINING,
+    queue_pb2.QUEUE_STATE_DELETING: QueueState.DELETING,
 }
 
 OVERLAP_POLICIES: Final[Mapping[schedule_pb2.OverlapPolicy.ValueType, OverlapPolicy]] = {

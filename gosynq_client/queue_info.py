@@ -17,6 +17,7 @@ class QueueState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     DRAINING = "draining"
+    DELETING = "deleting"
     UNKNOWN = "unknown"
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Unpack
 
 from gosynq.v1 import queue_service_pb2, queue_service_pb2_grpc
-from gosynq_client.bulk import BulkSummary, totals
+from gosynq_client.bulk import BulkSummary
 from gosynq_client.enums import STATUSES, number_of
 from gosynq_client.queue_messages import queue_update, read_queue, read_totals
 
@@ -58,7 +57,9 @@ class Queues:
     async def delete(self, queue: str, *, force: bool = False, allow_missing: bool = False, etag: str = "") -> None:
         """Delete a queue; `force` deletes its jobs with it, and voids the leases of those that run.
 
-        Raises QueueNotEmpty without `force`, EtagMismatch, and QueueNotFound without `allow_missing`.
+        Where that takes longer than a call may, it raises DeadlineExceeded, the queue is DELETING and the deletion goes
+        on: a repeat waits for the rest. Raises QueueNotEmpty without `force`, EtagMismatch, and QueueNotFound without
+        `allow_missing`.
         """
         request = queue_service_pb2.DeleteQueueRequest(queue=queue, force=force, allow_missing=allow_missing, etag=etag)
         await self._caller.call(self._queues.DeleteQueue, request)
@@ -78,14 +79,14 @@ class Queues:
         request = queue_service_pb2.DrainQueueRequest(queue=queue, reason=reason)
         return read_queue((await self._caller.call(self._queues.DrainQueue, request)).queue)
 
-    def purge(
+    async def purge(
         self, queue: str, *, statuses: Iterable[JobStatus] = (), limit: int = 0, validate_only: bool = False
     ) -> AsyncGenerator[BulkSummary, None]:
         """Delete a queue's jobs by status, the pending ones unless said; never those that run.
 
         Calls again and again, for `limit` jobs each (1000 unless said), and gives after each call what all of them
-        deleted; to stop, close the iterator. `validate_only` has one call say what it would delete. A call is not
-        retried, so that the sum is right. Raises ValueError for a status that is none.
+        deleted; to stop, close the iterator. `validate_only` has one call say what it would delete, `limit` at most. A
+        call is not retried, so that the sum is right. Raises ValueError for a status that is none.
         """
         request = queue_service_pb2.PurgeQueueRequest(
             queue=queue,
@@ -93,12 +94,15 @@ class Queues:
             limit=limit,
             validate_only=validate_only,
         )
-        return totals(functools.partial(self._purge, request), once=validate_only)
+        total = BulkSummary(affected=0)
+        while True:
+            done = await self._caller.call(self._once.PurgeQueue, request)
+            total = total.followed_by(BulkSummary(affected=done.deleted, more=done.more))
+            yield total
+            # A call that deleted nothing would be repeated for ever.
+            if validate_only or not (done.more and done.deleted):
+                return
 
     async def stats(self) -> JobTotals:
         """Give how many jobs there are in all queues that the caller may see."""
         return read_totals(await self._caller.call(self._queues.GetStats, queue_service_pb2.GetStatsRequest()))
-
-    async def _purge(self, request: queue_service_pb2.PurgeQueueRequest) -> BulkSummary:
-        response = await self._caller.call(self._once.PurgeQueue, request)
-        return BulkSummary(affected=response.deleted, more=response.more)

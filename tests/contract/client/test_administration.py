@@ -23,10 +23,10 @@ from gosynq_client import (
 )
 from tests.contract.client.scripted import Script
 
-SOME = job_service_pb2.BulkSummary(affected=2, skipped=1, more=True, sample_job_ids=["a", "b"])
+SOME = job_service_pb2.BulkSummary(affected=2, skipped=1, more=True, sample_job_ids=["a", "b"], next_page_token="on")
 REST = job_service_pb2.BulkSummary(affected=1, sample_job_ids=["c"])
 BOTH = [
-    BulkSummary(affected=2, skipped=1, more=True, sample_job_ids=("a", "b")),
+    BulkSummary(affected=2, skipped=1, more=True, sample_job_ids=("a", "b"), next_page_token="on"),
     BulkSummary(affected=3, skipped=1, sample_job_ids=("a", "b", "c")),
 ]
 BY_FILTER = job_service_pb2.JobSelector(filter='queue = "mail"')
@@ -44,8 +44,10 @@ async def test_jobs_are_cancelled_until_there_are_no_more(script: Script, client
     )
 
     assert [done async for done in client.bulk_cancel(filter='queue = "mail"', reason="why", limit=2)] == BOTH
-    request = job_service_pb2.BulkCancelJobsRequest(selector=BY_FILTER, reason="why", limit=2)
-    assert script.requests("BulkCancelJobs") == [request, request]
+    assert script.requests("BulkCancelJobs") == [
+        job_service_pb2.BulkCancelJobsRequest(selector=BY_FILTER, reason="why", limit=2),
+        job_service_pb2.BulkCancelJobsRequest(selector=BY_FILTER, reason="why", limit=2, page_token="on"),
+    ]
 
 
 async def test_jobs_are_retried_by_their_ids(script: Script, client: Client) -> None:
@@ -60,13 +62,33 @@ async def test_jobs_are_retried_by_their_ids(script: Script, client: Client) -> 
     ]
 
 
-async def test_a_question_what_would_be_deleted_is_asked_once(script: Script, client: Client) -> None:
-    script.answer("BulkDeleteJobs", job_service_pb2.BulkDeleteJobsResponse(summary=SOME))
+async def test_what_would_be_deleted_is_counted_to_the_end_from_where_it_is_said(
+    script: Script, client: Client
+) -> None:
+    script.answer(
+        "BulkDeleteJobs",
+        job_service_pb2.BulkDeleteJobsResponse(summary=SOME),
+        job_service_pb2.BulkDeleteJobsResponse(summary=REST),
+    )
 
-    assert [done async for done in client.bulk_delete(filter='queue = "mail"', validate_only=True)] == BOTH[:1]
+    would = client.bulk_delete(filter='queue = "mail"', validate_only=True, page_token="from")
+
+    assert [done async for done in would] == BOTH
     assert script.requests("BulkDeleteJobs") == [
-        job_service_pb2.BulkDeleteJobsRequest(selector=BY_FILTER, validate_only=True)
+        job_service_pb2.BulkDeleteJobsRequest(selector=BY_FILTER, validate_only=True, page_token=token)
+        for token in ("from", "on")
     ]
+
+
+async def test_a_call_that_finds_nothing_for_a_while_is_followed_by_the_next(script: Script, client: Client) -> None:
+    nothing = job_service_pb2.BulkSummary(more=True, next_page_token="on")
+    script.answer(
+        "BulkDeleteJobs",
+        job_service_pb2.BulkDeleteJobsResponse(summary=nothing),
+        job_service_pb2.BulkDeleteJobsResponse(summary=REST),
+    )
+
+    assert [done.affected async for done in client.bulk_delete(filter='queue = "mail"')] == [0, 1]
 
 
 def test_jobs_are_meant_by_ids_or_by_a_filter(client: Client) -> None:
