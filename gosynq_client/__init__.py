@@ -1,6 +1,8 @@
 """The Python client of GoSynq: puts jobs into queues over gRPC and looks after them."""
 
+from gosynq_client.bulk import BulkOptions, BulkSummary
 from gosynq_client.client import Client
+from gosynq_client.dead_letters import DeadLetterFilters, DeadLetters
 from gosynq_client.enqueue_stream import StreamedJob
 from gosynq_client.errors import (
     CredentialsInvalid,
@@ -28,6 +30,7 @@ from gosynq_client.errors import (
     PayloadTooLarge,
     PermissionMissing,
     ProtocolViolation,
+    QueueDeleting,
     QueueDraining,
     QueueFull,
     QueueNotEmpty,
@@ -50,11 +53,13 @@ from gosynq_client.errors import (
 from gosynq_client.event_filters import EventFilters, EventListOptions, WatchOptions
 from gosynq_client.event_list import EventList
 from gosynq_client.events import EventType, JobEvent, SnapshotBegun, SnapshotComplete, WatchItem
+from gosynq_client.explanation import Explanation, HoldReason, HoldType
 from gosynq_client.jobs import (
     Attempt,
     AttemptOutcome,
     BackoffStrategy,
     Content,
+    DebounceMode,
     EnqueuedJob,
     Job,
     JobError,
@@ -68,13 +73,31 @@ from gosynq_client.jobs import (
 )
 from gosynq_client.listing import JobFilters
 from gosynq_client.options import ClientOptions, TlsOptions
+from gosynq_client.queue_info import (
+    JobTotals,
+    Queue,
+    QueueDefaults,
+    QueueLimits,
+    QueueOrder,
+    QueueSettings,
+    QueueState,
+    QueueStats,
+)
+from gosynq_client.queues import Queues
+from gosynq_client.schedule_info import CatchUpPolicy, OverlapPolicy, Schedule, ScheduleOptions, ScheduleTiming
+from gosynq_client.schedules import Schedules
 from gosynq_client.server_info import ServerInfo
 from gosynq_client.watch import Watch
+from gosynq_client.worker_info import WorkerInfo, WorkerProgram, WorkerQueue, WorkerState
+from gosynq_client.workers import Workers
 
 __all__ = [
     "Attempt",
     "AttemptOutcome",
     "BackoffStrategy",
+    "BulkOptions",
+    "BulkSummary",
+    "CatchUpPolicy",
     "Client",
     "ClientOptions",
     "Content",
@@ -84,7 +107,10 @@ __all__ = [
     "CursorExpired",
     "CursorInvalid",
     "DatabaseUnavailable",
+    "DeadLetterFilters",
+    "DeadLetters",
     "DeadlineExceeded",
+    "DebounceMode",
     "EnqueueStreamBroken",
     "EnqueuedJob",
     "ErrorDetails",
@@ -93,9 +119,12 @@ __all__ = [
     "EventList",
     "EventListOptions",
     "EventType",
+    "Explanation",
     "FieldViolation",
     "FilterInvalid",
     "GosynqError",
+    "HoldReason",
+    "HoldType",
     "IdempotencyKeyReused",
     "InternalError",
     "Job",
@@ -110,23 +139,38 @@ __all__ = [
     "JobRequest",
     "JobStatus",
     "JobTerminal",
+    "JobTotals",
     "JsonObject",
     "LeaseLost",
     "NumberPrecision",
+    "OverlapPolicy",
     "PageTokenInvalid",
     "PayloadTooLarge",
     "PermissionMissing",
     "Priority",
     "ProtocolViolation",
+    "Queue",
+    "QueueDefaults",
+    "QueueDeleting",
     "QueueDraining",
     "QueueFull",
+    "QueueLimits",
     "QueueNotEmpty",
     "QueueNotFound",
+    "QueueOrder",
+    "QueueSettings",
+    "QueueState",
+    "QueueStats",
+    "Queues",
     "RateLimited",
     "RetryPolicy",
+    "Schedule",
     "ScheduleExists",
     "ScheduleInvalid",
     "ScheduleNotFound",
+    "ScheduleOptions",
+    "ScheduleTiming",
+    "Schedules",
     "ServerDraining",
     "ServerInfo",
     "SessionReplaced",
@@ -144,5 +188,10 @@ __all__ = [
     "Watch",
     "WatchItem",
     "WatchOptions",
+    "WorkerInfo",
     "WorkerNotFound",
+    "WorkerProgram",
+    "WorkerQueue",
+    "WorkerState",
+    "Workers",
 ]

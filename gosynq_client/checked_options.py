@@ -16,5 +16,11 @@ def check_options(given: Mapping[str, object], options: type) -> None:
     for name, value in given.items():
         if name not in known:
             raise TypeError(f"there is no option {name!r}; there are {', '.join(known)}")
-        if name in _LISTS and isinstance(value, str):
-            raise TypeError(f"{name} is a list of texts, not one text: [{value!r}]")
+        if name in _LISTS:
+            check_list(name, value)
+
+
+def check_list(name: str, value: object) -> None:
+    """Raise TypeError for a text where several are meant: it would be taken for its letters."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} is a list of texts, not one text: [{value!r}]")

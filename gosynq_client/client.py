@@ -8,9 +8,7 @@ import math
 import weakref
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
-
-import grpc
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from gosynq.v1 import (
     admin_service_pb2,
@@ -19,18 +17,23 @@ from gosynq.v1 import (
     job_service_pb2,
     job_service_pb2_grpc,
 )
+from gosynq_client.bulk import extent, read_summary, selector, totals
+from gosynq_client.caller import Caller
 from gosynq_client.channel import open_channel
+from gosynq_client.dead_letters import DeadLetters
 from gosynq_client.enqueue_stream import EnqueueStream
 from gosynq_client.errors import JobNotDone
 from gosynq_client.event_list import EventList
 from gosynq_client.jobs import JobRequest
 from gosynq_client.options import ClientOptions
-from gosynq_client.replies import read_attempt, read_enqueued, read_job, read_server_info
+from gosynq_client.queues import Queues
+from gosynq_client.replies import read_attempt, read_enqueued, read_explanation, read_job, read_server_info
 from gosynq_client.requests import first_events, first_page, job_spec, watch_events, with_key
 from gosynq_client.resuming import Patience
-from gosynq_client.statuses import error_of_call
+from gosynq_client.schedules import Schedules
 from gosynq_client.times import duration, timestamp
 from gosynq_client.watch import Watch
+from gosynq_client.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
@@ -38,15 +41,14 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from gosynq_client.bulk import BulkOptions, BulkSummary
     from gosynq_client.enqueue_stream import StreamedJob
     from gosynq_client.event_filters import EventListOptions, WatchOptions
     from gosynq_client.events import JobEvent, WatchItem
+    from gosynq_client.explanation import Explanation
     from gosynq_client.jobs import Attempt, Content, EnqueuedJob, Job, JobOptions, JsonObject
     from gosynq_client.listing import JobFilters
     from gosynq_client.server_info import ServerInfo
-
-_Request = TypeVar("_Request")
-_Response = TypeVar("_Response")
 
 _DEFAULTS = ClientOptions()
 _NO_PAYLOAD: JsonObject = MappingProxyType({})
@@ -64,7 +66,11 @@ class Client:
             job = await client.enqueue("send_email", {"to": "a@example.org"}, queue="mail")
 
     `target` is a gRPC target: host:port, dns:///name:port, or unix:path. Build it where the event loop runs; it
-    connects with the first call. A call that finds no server is tried up to four times inside its time-out where it
+    connects with the first call. `queues`, `schedules`, `dead_letters` and `workers` hold the calls about those:
+
+        await client.queues.pause("mail", reason="the relay is down")
+
+    A call that finds no server is tried up to four times inside its time-out where it
     may be repeated. What is refused raises a class of `gosynq_client.errors` that says why.
     """
 
@@ -85,8 +91,11 @@ class Client:
             self._once_channel
         )
         self._watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
-        self._call_timeout = options.call_timeout.total_seconds()
-        self._metadata = () if options.token is None else (("authorization", f"Bearer {options.token}"),)
+        self._caller = Caller(options)
+        self.queues = Queues(self._caller, self._channel, self._once_channel)
+        self.schedules = Schedules(self._caller, self._channel)
+        self.dead_letters = DeadLetters(self._caller, self._channel, self._once_channel)
+        self.workers = Workers(self._caller, self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -120,7 +129,7 @@ class Client:
         spec = job_spec(with_key(JobRequest(kind, payload, **options)))
         request = job_service_pb2.EnqueueJobRequest(job=spec, validate_only=validate_only)
         jobs = self._jobs if spec.idempotency_key else self._once
-        return read_enqueued(await self._call(jobs.EnqueueJob, request))
+        return read_enqueued(await self._caller.call(jobs.EnqueueJob, request))
 
     async def enqueue_many(self, requests: Iterable[JobRequest]) -> Sequence[EnqueuedJob]:
         """Add up to 1000 jobs in one transaction, all of them or none; the results stand in the order of the jobs.
@@ -131,7 +140,7 @@ class Client:
         if not specs:
             return []
         jobs = self._jobs if all(spec.idempotency_key for spec in specs) else self._once
-        response = await self._call(jobs.BatchEnqueueJobs, job_service_pb2.BatchEnqueueJobsRequest(jobs=specs))
+        response = await self._caller.call(jobs.BatchEnqueueJobs, job_service_pb2.BatchEnqueueJobsRequest(jobs=specs))
         return [read_enqueued(result) for result in response.results]
 
     def enqueue_stream(self, requests: AsyncIterable[JobRequest]) -> AsyncGenerator[StreamedJob, None]:
@@ -141,12 +150,12 @@ class Client:
         when the stream breaks; and at the end whatever `requests` raised, or ValueError or TypeError for a job that
         can't be sent. To stop early, close the iterator (contextlib.aclosing); what was sent by then may be added.
         """
-        open_call = functools.partial(self._jobs.StreamEnqueueJobs, metadata=self._metadata)
+        open_call = functools.partial(self._jobs.StreamEnqueueJobs, metadata=self._caller.metadata)
         return EnqueueStream(open_call, requests).results()
 
     async def get(self, job_id: str) -> Job:
         """Give one job with everything in it. Raises JobNotFound."""
-        response = await self._call(self._jobs.GetJob, job_service_pb2.GetJobRequest(job_id=job_id))
+        response = await self._caller.call(self._jobs.GetJob, job_service_pb2.GetJobRequest(job_id=job_id))
         return read_job(response.job)
 
     async def list(self, **filters: Unpack[JobFilters]) -> AsyncGenerator[Job, None]:
@@ -154,25 +163,16 @@ class Client:
 
         `JobFilters` tells of the conditions. Raises FilterInvalid, or ValueError for an enum's UNKNOWN.
         """
-        request = first_page(filters)
-        while True:
-            page = await self._call(self._jobs.ListJobs, request)
+        async for page in self._caller.pages(self._jobs.ListJobs, first_page(filters)):
             for job in page.jobs:
                 yield read_job(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def attempts(self, job_id: str) -> AsyncGenerator[Attempt, None]:
         """Give the attempts of a job, newest first, page after page. Raises JobNotFound."""
         request = job_service_pb2.ListJobAttemptsRequest(job_id=job_id)
-        while True:
-            page = await self._call(self._jobs.ListJobAttempts, request)
+        async for page in self._caller.pages(self._jobs.ListJobAttempts, request):
             for attempt in page.attempts:
                 yield read_attempt(attempt)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def wait(self, job_id: str, timeout: timedelta | None = None) -> Job:  # noqa: ASYNC109 - the server waits too
         """Wait until a job is completed, failed or cancelled, and give it with everything in it.
@@ -198,7 +198,7 @@ class Client:
         Repeating it is harmless. Raises JobNotFound, or JobTerminal for a completed or failed job.
         """
         request = job_service_pb2.CancelJobRequest(job_id=job_id, reason=reason, force=force)
-        return read_job((await self._call(self._jobs.CancelJob, request)).job)
+        return read_job((await self._caller.call(self._jobs.CancelJob, request)).job)
 
     async def retry(self, job_id: str, *, run_at: datetime | None = None) -> Job:
         """Make a failed or cancelled job pending again, or a waiting one due: now, or at `run_at` (aware).
@@ -206,7 +206,7 @@ class Client:
         Raises JobNotFound, JobProcessing, or JobTerminal for a completed job.
         """
         request = job_service_pb2.RetryJobRequest(job_id=job_id, run_at=timestamp(run_at))
-        return read_job((await self._call(self._jobs.RetryJob, request)).job)
+        return read_job((await self._caller.call(self._jobs.RetryJob, request)).job)
 
     async def delete(self, job_id: str, *, force: bool = False, allow_missing: bool = False) -> None:
         """Delete a job and its attempts, and free its key; `force` takes it from a worker that has it.
@@ -214,7 +214,40 @@ class Client:
         Raises JobProcessing without `force`, and JobNotFound without `allow_missing`.
         """
         request = job_service_pb2.DeleteJobRequest(job_id=job_id, force=force, allow_missing=allow_missing)
-        await self._call(self._jobs.DeleteJob, request)
+        await self._caller.call(self._jobs.DeleteJob, request)
+
+    async def explain(self, job_id: str) -> Explanation:
+        """Say why a job is not running, or not done. Raises JobNotFound."""
+        request = job_service_pb2.ExplainJobRequest(job_id=job_id)
+        return read_explanation(await self._caller.call(self._jobs.ExplainJob, request))
+
+    def bulk_cancel(self, *, reason: str = "", **options: Unpack[BulkOptions]) -> AsyncGenerator[BulkSummary, None]:
+        """Cancel the jobs that are meant, as `cancel` does; those that are over are skipped.
+
+            async for done in client.bulk_cancel(filter='queue = "mail"'):
+                print(done.affected)
+
+        Calls again and again until all are done, for `limit` jobs each, and gives after each call what all of them did;
+        to stop, close the iterator. `BulkOptions` tells how jobs are meant. A call is not retried, so that the sum is
+        right: what breaks off may be done anew. Raises FilterInvalid or ValidationFailed, and at once TypeError or
+        ValueError for options that can't be sent.
+        """
+        request = job_service_pb2.BulkCancelJobsRequest(selector=selector(options), reason=reason, **extent(options))
+        return self._bulk(self._once.BulkCancelJobs, request)
+
+    def bulk_retry(
+        self, *, run_at: datetime | None = None, **options: Unpack[BulkOptions]
+    ) -> AsyncGenerator[BulkSummary, None]:
+        """Retry the failed and cancelled jobs among those that are meant, as `retry` does; goes on as `bulk_cancel`."""
+        request = job_service_pb2.BulkRetryJobsRequest(
+            selector=selector(options), run_at=timestamp(run_at), **extent(options)
+        )
+        return self._bulk(self._once.BulkRetryJobs, request)
+
+    def bulk_delete(self, **options: Unpack[BulkOptions]) -> AsyncGenerator[BulkSummary, None]:
+        """Delete the jobs that are meant; those that are processing are skipped. Goes on as `bulk_cancel`."""
+        request = job_service_pb2.BulkDeleteJobsRequest(selector=selector(options), **extent(options))
+        return self._bulk(self._once.BulkDeleteJobs, request)
 
     def events(self, **options: Unpack[EventListOptions]) -> EventList:
         """Give the stored events that pass, oldest first, asking for page after page as they are taken.
@@ -222,7 +255,7 @@ class Client:
         `EventListOptions` tells of the conditions. The list's `cursor` goes to a watch that goes on after it without a
         gap. Raises ValueError for an enum's UNKNOWN.
         """
-        return EventList(functools.partial(self._call, self._events.ListEvents), first_events(options))
+        return EventList(functools.partial(self._caller.call, self._events.ListEvents), first_events(options))
 
     @overload
     def watch(self, *, snapshot: Literal[False] = False, **options: Unpack[WatchOptions]) -> Watch[JobEvent]: ...
@@ -241,7 +274,7 @@ class Client:
         which is newer). The watch's `cursor` can be stored, and given again to go on from there. Raises ValueError for
         an enum's UNKNOWN, or for two places to begin at; `Watch` tells of what iterating raises.
         """
-        open_call = functools.partial(self._watched.WatchEvents, metadata=self._metadata)
+        open_call = functools.partial(self._watched.WatchEvents, metadata=self._caller.metadata)
         patience = Patience(options.get("give_up_after"), options.get("on_connection"))
         watch: Watch[Any] = Watch(open_call, watch_events(options, snapshot=snapshot), patience)
         self._watches.add(watch)
@@ -249,19 +282,16 @@ class Client:
 
     async def server_info(self) -> ServerInfo:
         """Give what the server says about itself and its limits."""
-        return read_server_info(await self._call(self._admin.GetServerInfo, admin_service_pb2.GetServerInfoRequest()))
+        return read_server_info(
+            await self._caller.call(self._admin.GetServerInfo, admin_service_pb2.GetServerInfoRequest())
+        )
 
     async def _ask_until(self, job_id: str, seconds: float) -> job_service_pb2.WaitJobResponse:
         request = job_service_pb2.WaitJobRequest(job_id=job_id, timeout=duration(timedelta(seconds=seconds)))
-        return await self._call(self._jobs.WaitJob, request, seconds + _WAIT_GRACE)
+        return await self._caller.call(self._jobs.WaitJob, request, seconds + _WAIT_GRACE)
 
-    async def _call(
-        self,
-        method: grpc.aio.UnaryUnaryMultiCallable[_Request, _Response],
-        request: _Request,
-        seconds: float | None = None,
-    ) -> _Response:
-        try:
-            return await method(request, timeout=seconds or self._call_timeout, metadata=self._metadata)
-        except grpc.aio.AioRpcError as failure:
-            raise error_of_call(failure) from failure
+    def _bulk(self, method: Any, request: Any) -> AsyncGenerator[BulkSummary, None]:
+        async def ask(page: Any) -> BulkSummary:
+            return read_summary((await self._caller.call(method, page)).summary)
+
+        return totals(ask, request)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from gosynq.v1 import event_pb2, job_pb2
+from gosynq.v1 import event_pb2, job_pb2, job_service_pb2, queue_pb2, schedule_pb2, worker_pb2
 from gosynq_client.events import EventType
-from gosynq_client.jobs import AttemptOutcome, BackoffStrategy, JobStatus, Priority
+from gosynq_client.explanation import HoldType
+from gosynq_client.jobs import AttemptOutcome, BackoffStrategy, DebounceMode, JobStatus, Priority
+from gosynq_client.queue_info import QueueState
+from gosynq_client.schedule_info import CatchUpPolicy, OverlapPolicy
+from gosynq_client.worker_info import WorkerState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +60,54 @@ EVENT_TYPES: Final[Mapping[event_pb2.EventType.ValueType, EventType]] = {
     event_pb2.EVENT_TYPE_REQUEUED: EventType.REQUEUED,
     event_pb2.EVENT_TYPE_PROGRESS: EventType.PROGRESS,
     event_pb2.EVENT_TYPE_DELETED: EventType.DELETED,
+}
+
+DEBOUNCE_MODES: Final[Mapping[job_pb2.DebounceMode.ValueType, DebounceMode]] = {
+    job_pb2.DEBOUNCE_MODE_KEEP: DebounceMode.KEEP,
+    job_pb2.DEBOUNCE_MODE_REPLACE: DebounceMode.REPLACE,
+    job_pb2.DEBOUNCE_MODE_RESCHEDULE: DebounceMode.RESCHEDULE,
+}
+
+QUEUE_STATES: Final[Mapping[queue_pb2.QueueState.ValueType, QueueState]] = {
+    queue_pb2.QUEUE_STATE_ACTIVE: QueueState.ACTIVE,
+    queue_pb2.QUEUE_STATE_PAUSED: QueueState.PAUSED,
+    queue_pb2.QUEUE_STATE_DRAINING: QueueState.DRAINING,
+    queue_pb2.QUEUE_STATE_DELETING: QueueState.DELETING,
+}
+
+OVERLAP_POLICIES: Final[Mapping[schedule_pb2.OverlapPolicy.ValueType, OverlapPolicy]] = {
+    schedule_pb2.OVERLAP_POLICY_ALLOW: OverlapPolicy.ALLOW,
+    schedule_pb2.OVERLAP_POLICY_SKIP: OverlapPolicy.SKIP,
+    schedule_pb2.OVERLAP_POLICY_CANCEL_PREVIOUS: OverlapPolicy.CANCEL_PREVIOUS,
+    schedule_pb2.OVERLAP_POLICY_QUEUE: OverlapPolicy.QUEUE,
+}
+
+CATCH_UP_POLICIES: Final[Mapping[schedule_pb2.CatchUpPolicy.ValueType, CatchUpPolicy]] = {
+    schedule_pb2.CATCH_UP_POLICY_NONE: CatchUpPolicy.NONE,
+    schedule_pb2.CATCH_UP_POLICY_ONE: CatchUpPolicy.ONE,
+    schedule_pb2.CATCH_UP_POLICY_ALL: CatchUpPolicy.ALL,
+}
+
+WORKER_STATES: Final[Mapping[worker_pb2.WorkerState.ValueType, WorkerState]] = {
+    worker_pb2.WORKER_STATE_ACTIVE: WorkerState.ACTIVE,
+    worker_pb2.WORKER_STATE_DRAINING: WorkerState.DRAINING,
+    worker_pb2.WORKER_STATE_LOST: WorkerState.LOST,
+}
+
+HOLD_TYPES: Final[Mapping[job_service_pb2.HoldType.ValueType, HoldType]] = {
+    job_service_pb2.HOLD_TYPE_NOT_DUE: HoldType.NOT_DUE,
+    job_service_pb2.HOLD_TYPE_BACKING_OFF: HoldType.BACKING_OFF,
+    job_service_pb2.HOLD_TYPE_QUEUE_PAUSED: HoldType.QUEUE_PAUSED,
+    job_service_pb2.HOLD_TYPE_QUEUE_CONCURRENCY: HoldType.QUEUE_CONCURRENCY,
+    job_service_pb2.HOLD_TYPE_QUEUE_RATE: HoldType.QUEUE_RATE,
+    job_service_pb2.HOLD_TYPE_KEY_CONCURRENCY: HoldType.KEY_CONCURRENCY,
+    job_service_pb2.HOLD_TYPE_ORDERING_KEY: HoldType.ORDERING_KEY,
+    job_service_pb2.HOLD_TYPE_NO_WORKER_FOR_QUEUE: HoldType.NO_WORKER_FOR_QUEUE,
+    job_service_pb2.HOLD_TYPE_NO_WORKER_FOR_KIND: HoldType.NO_WORKER_FOR_KIND,
+    job_service_pb2.HOLD_TYPE_WORKERS_BUSY: HoldType.WORKERS_BUSY,
+    job_service_pb2.HOLD_TYPE_JOBS_AHEAD: HoldType.JOBS_AHEAD,
+    job_service_pb2.HOLD_TYPE_LEASED: HoldType.LEASED,
+    job_service_pb2.HOLD_TYPE_TERMINAL: HoldType.TERMINAL,
 }
 
 

@@ -178,6 +178,12 @@ class QueueNotEmpty(GosynqError):
     reason = "QUEUE_NOT_EMPTY"
 
 
+class QueueDeleting(GosynqError):
+    """The queue is being deleted. Metadata: queue."""
+
+    reason = "QUEUE_DELETING"
+
+
 class EtagMismatch(GosynqError):
     """What was to be changed has changed since it was read. Metadata: etag."""
 

@@ -41,6 +41,15 @@ class BackoffStrategy(StrEnum):
     UNKNOWN = "unknown"
 
 
+class DebounceMode(StrEnum):
+    """What an enqueue does to the waiting job that its debounce key names: leave it, replace it, or move its start."""
+
+    KEEP = "keep"
+    REPLACE = "replace"
+    RESCHEDULE = "reschedule"
+    UNKNOWN = "unknown"
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended; RUNNING has not, and UNKNOWN is one that this client is too old to know."""
 
@@ -84,6 +93,11 @@ class JobOptions(TypedDict, total=False):
     attempt_timeout: timedelta | None
     expires_at: datetime | None
     retention: timedelta | None
+    concurrency_key: str
+    ordering_key: str
+    fairness_key: str
+    debounce_key: str
+    debounce_mode: DebounceMode | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,11 @@ class JobRequest:
     (application/octet-stream if it is empty). `run_at` (aware) or `delay`, not both, say when the job may start.
     `idempotency_key` None has a key made for the one call, so that its retries can't make a second job; "" is no key,
     and a call without one is not retried. `labels` can be searched by; `headers` are only carried to the worker.
+
+    Jobs of a queue with one `concurrency_key` share its max_concurrency_per_key; those with one `ordering_key` run
+    strictly one after another, and a job has one of the two at most. Those of different `fairness_key` are served in
+    turn. `debounce_key` names at most one job that waits for its first lease: where there is one, none is added, and
+    `debounce_mode` (KEEP unless said) says what becomes of it. It goes with no idempotency key, and none is made.
     """
 
     kind: str
@@ -114,6 +133,11 @@ class JobRequest:
     attempt_timeout: timedelta | None = None
     expires_at: datetime | None = None
     retention: timedelta | None = None
+    concurrency_key: str = ""
+    ordering_key: str = ""
+    fairness_key: str = ""
+    debounce_key: str = ""
+    debounce_mode: DebounceMode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +206,9 @@ class Job:
     dead_lettered_at: datetime | None
     schedule_id: str
     revision: int
+    concurrency_key: str
+    ordering_key: str
+    fairness_key: str
 
     @property
     def done(self) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gosynq_client import content
-from gosynq_client.enums import EVENT_TYPES, OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
+from gosynq_client.enums import EVENT_TYPES, HOLD_TYPES, OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
 from gosynq_client.events import EventType, JobEvent
+from gosynq_client.explanation import Explanation, HoldReason, HoldType
 from gosynq_client.jobs import (
     Attempt,
     AttemptOutcome,
@@ -44,30 +45,33 @@ def read_job(message: job_pb2.Job) -> Job:
         max_retries=message.max_retries,
         max_deliveries=message.max_deliveries,
         attempt=message.attempt,
-        retry_policy=_retry_policy(message.retry_policy),
+        retry_policy=read_retry_policy(message.retry_policy),
         run_at=moment_of(message.run_at),
         created_at=moment_of(message.created_at),
         updated_at=moment_of(message.updated_at),
-        started_at=_moment(message, "started_at"),
-        finished_at=_moment(message, "finished_at"),
-        expires_at=_moment(message, "expires_at"),
+        started_at=moment_if_set(message, "started_at"),
+        finished_at=moment_if_set(message, "finished_at"),
+        expires_at=moment_if_set(message, "expires_at"),
         idempotency_key=message.idempotency_key,
         labels=dict(message.labels),
         headers=dict(message.headers),
         locked_by=message.locked_by,
-        locked_at=_moment(message, "locked_at"),
-        lease_expires_at=_moment(message, "lease_expires_at"),
+        locked_at=moment_if_set(message, "locked_at"),
+        lease_expires_at=moment_if_set(message, "lease_expires_at"),
         lease_duration=message.lease_duration.ToTimedelta(),
-        attempt_timeout=_length(message, "attempt_timeout"),
+        attempt_timeout=length_if_set(message, "attempt_timeout"),
         retention=message.retention.ToTimedelta(),
         progress=_progress(message.progress) if message.HasField("progress") else None,
         result=_result(message),
         result_content_type=message.result_content_type,
         last_error=_job_error(message.last_error) if message.HasField("last_error") else None,
-        cancel_requested_at=_moment(message, "cancel_requested_at"),
-        dead_lettered_at=_moment(message, "dead_lettered_at"),
+        cancel_requested_at=moment_if_set(message, "cancel_requested_at"),
+        dead_lettered_at=moment_if_set(message, "dead_lettered_at"),
         schedule_id=message.schedule_id,
         revision=message.revision,
+        concurrency_key=message.concurrency_key,
+        ordering_key=message.ordering_key,
+        fairness_key=message.fairness_key,
     )
 
 
@@ -78,7 +82,7 @@ def read_attempt(message: job_pb2.JobAttempt) -> Attempt:
         attempt=message.attempt,
         worker_id=message.worker_id,
         started_at=moment_of(message.started_at),
-        finished_at=_moment(message, "finished_at"),
+        finished_at=moment_if_set(message, "finished_at"),
         outcome=OUTCOMES.get(message.outcome, AttemptOutcome.UNKNOWN),
         error=_job_error(message.error) if message.HasField("error") else None,
     )
@@ -111,7 +115,7 @@ def read_event(message: event_pb2.JobEvent) -> JobEvent:
         error=message.error,
         error_type=message.error_type,
         will_retry=message.will_retry,
-        next_run_at=_moment(message, "next_run_at"),
+        next_run_at=moment_if_set(message, "next_run_at"),
         progress=_progress(message.progress) if message.HasField("progress") else None,
         payload=content.plain_object(message.payload) if message.HasField("payload") else None,
         labels=dict(message.labels),
@@ -130,6 +134,48 @@ def read_server_info(message: admin_service_pb2.GetServerInfoResponse) -> Server
         idempotency_window=message.idempotency_window.ToTimedelta(),
         event_retention=message.event_retention.ToTimedelta(),
         features=tuple(message.features),
+    )
+
+
+def read_retry_policy(message: job_pb2.RetryPolicy) -> RetryPolicy:
+    """Read how long to wait between attempts; what is not said is None."""
+    return RetryPolicy(
+        strategy=STRATEGIES.get(message.strategy, BackoffStrategy.UNKNOWN) if message.strategy else None,
+        initial_backoff=length_if_set(message, "initial_backoff"),
+        multiplier=message.multiplier if message.HasField("multiplier") else None,
+        max_backoff=length_if_set(message, "max_backoff"),
+        jitter=message.jitter if message.HasField("jitter") else None,
+    )
+
+
+def moment_if_set(message: Message, field: str) -> datetime | None:
+    """Read a field that holds a moment; None where it is not set."""
+    return moment_of(getattr(message, field)) if message.HasField(field) else None
+
+
+def length_if_set(message: Message, field: str) -> timedelta | None:
+    """Read a field that holds a length of time; None where it is not set."""
+    if not message.HasField(field):
+        return None
+    length: timedelta = getattr(message, field).ToTimedelta()
+    return length
+
+
+def read_explanation(message: job_service_pb2.ExplainJobResponse) -> Explanation:
+    """Read why a job is not running."""
+    return Explanation(
+        status=STATUSES.get(message.status, JobStatus.UNKNOWN),
+        reasons=tuple(
+            HoldReason(
+                type=HOLD_TYPES.get(reason.type, HoldType.UNKNOWN),
+                message=reason.message,
+                until=moment_if_set(reason, "until"),
+                count=reason.count,
+                limit=reason.limit,
+                worker_id=reason.worker_id,
+            )
+            for reason in message.reasons
+        ),
     )
 
 
@@ -153,22 +199,12 @@ def _result(message: job_pb2.Job) -> Content | None:
             return None
 
 
-def _retry_policy(message: job_pb2.RetryPolicy) -> RetryPolicy:
-    return RetryPolicy(
-        strategy=STRATEGIES.get(message.strategy, BackoffStrategy.UNKNOWN),
-        initial_backoff=message.initial_backoff.ToTimedelta(),
-        multiplier=message.multiplier,
-        max_backoff=message.max_backoff.ToTimedelta(),
-        jitter=message.jitter,
-    )
-
-
 def _progress(message: job_pb2.JobProgress) -> JobProgress:
     return JobProgress(
         current=message.current,
         total=message.total,
         message=message.message,
-        updated_at=_moment(message, "updated_at"),
+        updated_at=moment_if_set(message, "updated_at"),
     )
 
 
@@ -180,16 +216,5 @@ def _job_error(message: job_pb2.JobError) -> JobError:
         non_retryable=message.non_retryable,
         details=content.plain_object(message.details) if message.HasField("details") else None,
         attempt=message.attempt,
-        occurred_at=_moment(message, "occurred_at"),
+        occurred_at=moment_if_set(message, "occurred_at"),
     )
-
-
-def _moment(message: Message, field: str) -> datetime | None:
-    return moment_of(getattr(message, field)) if message.HasField(field) else None
-
-
-def _length(message: Message, field: str) -> timedelta | None:
-    if not message.HasField(field):
-        return None
-    length: timedelta = getattr(message, field).ToTimedelta()
-    return length

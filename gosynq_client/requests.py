@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING, Any
 from gosynq.v1 import event_service_pb2, job_pb2, job_service_pb2
 from gosynq_client import content
 from gosynq_client.checked_options import check_options
-from gosynq_client.enums import EVENT_TYPES, PRIORITIES, STATUSES, STRATEGIES, number_of
+from gosynq_client.enums import DEBOUNCE_MODES, EVENT_TYPES, PRIORITIES, STATUSES, STRATEGIES, number_of
 from gosynq_client.event_filters import EventListOptions, WatchOptions
 from gosynq_client.listing import JobFilters
 from gosynq_client.times import duration, timestamp
 
 if TYPE_CHECKING:
     from gosynq_client.event_filters import EventFilters
-    from gosynq_client.jobs import BackoffStrategy, JobRequest, Priority, RetryPolicy
+    from gosynq_client.jobs import BackoffStrategy, DebounceMode, JobRequest, Priority, RetryPolicy
 
 _HEARTBEAT = timedelta(seconds=15)
 
 
 def with_key(request: JobRequest) -> JobRequest:
-    """Give the request an idempotency key of its own, unless its caller chose one, or chose to have none."""
-    if request.idempotency_key is not None:
+    """Give the request an idempotency key of its own, unless its caller chose one, or chose to have none.
+
+    A debounce key goes with no idempotency key.
+    """
+    if request.idempotency_key is not None or request.debounce_key:
         return request
     return replace(request, idempotency_key=str(uuid.uuid4()))
 
@@ -39,7 +42,7 @@ def job_spec(request: JobRequest) -> job_pb2.JobSpec:
         kind=request.kind,
         payload_bytes=payload,
         content_type=content_type,
-        priority=_priority(request.priority),
+        priority=priority_number(request.priority),
         max_retries=request.max_retries,
         max_deliveries=request.max_deliveries,
         run_at=timestamp(request.run_at),
@@ -47,12 +50,35 @@ def job_spec(request: JobRequest) -> job_pb2.JobSpec:
         idempotency_key=request.idempotency_key or "",
         labels=request.labels,
         headers=request.headers,
-        retry_policy=_retry_policy(request.retry_policy),
+        retry_policy=retry_policy(request.retry_policy),
         lease_duration=duration(request.lease_duration),
         attempt_timeout=duration(request.attempt_timeout),
         expires_at=timestamp(request.expires_at),
         retention=duration(request.retention),
+        concurrency_key=request.concurrency_key,
+        ordering_key=request.ordering_key,
+        fairness_key=request.fairness_key,
+        debounce_key=request.debounce_key,
+        debounce_mode=_debounce_mode(request.debounce_mode),
     )
+
+
+def retry_policy(policy: RetryPolicy | None) -> job_pb2.RetryPolicy | None:
+    """Say how long to wait between attempts. Raises ValueError for a strategy that is none."""
+    if policy is None:
+        return None
+    return job_pb2.RetryPolicy(
+        strategy=_strategy(policy.strategy),
+        initial_backoff=duration(policy.initial_backoff),
+        multiplier=policy.multiplier,
+        max_backoff=duration(policy.max_backoff),
+        jitter=policy.jitter,
+    )
+
+
+def priority_number(priority: Priority | None) -> job_pb2.JobPriority.ValueType:
+    """Say the priority; none said is the queue's. Raises ValueError for one that is none."""
+    return job_pb2.JOB_PRIORITY_UNSPECIFIED if priority is None else number_of(PRIORITIES, priority)
 
 
 def first_page(filters: JobFilters) -> job_service_pb2.ListJobsRequest:
@@ -130,21 +156,9 @@ def _conditions(filters: EventFilters) -> dict[str, Any]:
     }
 
 
-def _retry_policy(policy: RetryPolicy | None) -> job_pb2.RetryPolicy | None:
-    if policy is None:
-        return None
-    return job_pb2.RetryPolicy(
-        strategy=_strategy(policy.strategy),
-        initial_backoff=duration(policy.initial_backoff),
-        multiplier=policy.multiplier,
-        max_backoff=duration(policy.max_backoff),
-        jitter=policy.jitter,
-    )
-
-
-def _priority(priority: Priority | None) -> job_pb2.JobPriority.ValueType:
-    return job_pb2.JOB_PRIORITY_UNSPECIFIED if priority is None else number_of(PRIORITIES, priority)
-
-
 def _strategy(strategy: BackoffStrategy | None) -> job_pb2.BackoffStrategy.ValueType:
     return job_pb2.BACKOFF_STRATEGY_UNSPECIFIED if strategy is None else number_of(STRATEGIES, strategy)
+
+
+def _debounce_mode(mode: DebounceMode | None) -> job_pb2.DebounceMode.ValueType:
+    return job_pb2.DEBOUNCE_MODE_UNSPECIFIED if mode is None else number_of(DEBOUNCE_MODES, mode)

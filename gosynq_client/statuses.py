@@ -43,6 +43,7 @@ ERRORS_BY_REASON: Final[Mapping[str, type[errors.GosynqError]]] = {
         errors.LeaseLost,
         errors.QueueDraining,
         errors.QueueNotEmpty,
+        errors.QueueDeleting,
         errors.EtagMismatch,
         errors.SessionReplaced,
         errors.QueueFull,

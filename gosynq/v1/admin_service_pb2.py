@@ -31,7 +31,7 @@ from gosynq.v1 import job_service_pb2 as gosynq_dot_v1_dot_job__service__pb2
 from gosynq.v1 import worker_pb2 as gosynq_dot_v1_dot_worker__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgosynq/v1/admin_service.proto\x12\tgosynq.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13gosynq/v1/job.proto\x1a\x1bgosynq/v1/job_service.proto\x1a\x16gosynq/v1/worker.proto\"\xed\x02\n\x19ListDeadLetterJobsRequest\x12\x1e\n\x05queue\x18\x01 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@R\x05queue\x12\x1c\n\x04kind\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@R\x04kind\x12\'\n\nerror_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01R\terrorType\x12\x35\n\x08start_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07startAt\x12\x31\n\x06\x65nd_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x65ndAt\x12$\n\tpage_size\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x30\n\x04view\x18\x08 \x01(\x0e\x32\x12.gosynq.v1.JobViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"h\n\x1aListDeadLetterJobsResponse\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.gosynq.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xe8\x02\n\x1cRedriveDeadLetterJobsRequest\x12:\n\x08selector\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.JobSelectorB\x06\xbaH\x03\xc8\x01\x01R\x08selector\x12O\n\x0ctarget_queue\x18\x02 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})?$R\x0btargetQueue\x12\x31\n\x06run_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05runAt\x12\x41\n\x06spread\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00R\x06spread\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12 \n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x05limit\"Q\n\x1dRedriveDeadLetterJobsResponse\x12\x30\n\x07summary\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.BulkSummaryR\x07summary\"\x9f\x01\n\x1aPurgeDeadLetterJobsRequest\x12:\n\x08selector\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.JobSelectorB\x06\xbaH\x03\xc8\x01\x01R\x08selector\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\x12 \n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x05limit\"O\n\x1bPurgeDeadLetterJobsResponse\x12\x30\n\x07summary\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.BulkSummaryR\x07summary\"\xa7\x01\n\x12ListWorkersRequest\x12\x42\n\x05queue\x18\x01 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})?$R\x05queue\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"n\n\x13ListWorkersResponse\x12/\n\x07workers\x18\x01 \x03(\x0b\x32\x15.gosynq.v1.WorkerInfoR\x07workers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x83\x01\n\x12\x44rainWorkerRequest\x12K\n\tworker_id\x18\x01 \x01(\tB.\xe2\x41\x01\x02\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$R\x08workerId\x12 \n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x06reason\"D\n\x13\x44rainWorkerResponse\x12-\n\x06worker\x18\x01 \x01(\x0b\x32\x15.gosynq.v1.WorkerInfoR\x06worker\"\x16\n\x14GetServerInfoRequest\"\x8d\x03\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tserver_id\x18\x02 \x01(\tR\x08serverId\x12;\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12*\n\x11max_message_bytes\x18\x04 \x01(\x05R\x0fmaxMessageBytes\x12*\n\x11max_payload_bytes\x18\x05 \x01(\x05R\x0fmaxPayloadBytes\x12H\n\x12idempotency_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11idempotencyWindow\x12\x42\n\x0f\x65vent_retention\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x65ventRetention\x12\x1a\n\x08\x66\x65\x61tures\x18\x08 \x03(\tR\x08\x66\x65\x61tures2\xaf\x06\n\x0c\x41\x64minService\x12\x88\x01\n\x12ListDeadLetterJobs\x12$.gosynq.v1.ListDeadLetterJobsRequest\x1a%.gosynq.v1.ListDeadLetterJobsResponse\"%\x90\x02\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/admin/dead-letters\x12\x99\x01\n\x15RedriveDeadLetterJobs\x12\'.gosynq.v1.RedriveDeadLetterJobsRequest\x1a(.gosynq.v1.RedriveDeadLetterJobsResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/api/v1/admin/dead-letters:redrive:\x01*\x12\x94\x01\n\x13PurgeDeadLetterJobs\x12%.gosynq.v1.PurgeDeadLetterJobsRequest\x1a&.gosynq.v1.PurgeDeadLetterJobsResponse\".\x90\x02\x02\x82\xd3\xe4\x93\x02%\" /api/v1/admin/dead-letters:purge:\x01*\x12n\n\x0bListWorkers\x12\x1d.gosynq.v1.ListWorkersRequest\x1a\x1e.gosynq.v1.ListWorkersResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/admin/workers\x12\x83\x01\n\x0b\x44rainWorker\x12\x1d.gosynq.v1.DrainWorkerRequest\x1a\x1e.gosynq.v1.DrainWorkerResponse\"5\x90\x02\x02\x82\xd3\xe4\x93\x02,\"\'/api/v1/admin/workers/{worker_id}:drain:\x01*\x12k\n\rGetServerInfo\x12\x1f.gosynq.v1.GetServerInfoRequest\x1a .gosynq.v1.GetServerInfoResponse\"\x17\x90\x02\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/infoB7\n\rdev.gosynq.v1P\x01Z$gosynq.dev/gen/go/gosynq/v1;gosynqv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgosynq/v1/admin_service.proto\x12\tgosynq.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13gosynq/v1/job.proto\x1a\x1bgosynq/v1/job_service.proto\x1a\x16gosynq/v1/worker.proto\"\x95\x03\n\x19ListDeadLetterJobsRequest\x12\x46\n\x05queue\x18\x01 \x03(\tB0\xbaH-\x92\x01*\x10@\"&r$2\"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$R\x05queue\x12\x1c\n\x04kind\x18\x02 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10@R\x04kind\x12\'\n\nerror_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01R\terrorType\x12\x35\n\x08start_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07startAt\x12\x31\n\x06\x65nd_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05\x65ndAt\x12$\n\tpage_size\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\x12\x30\n\x04view\x18\x08 \x01(\x0e\x32\x12.gosynq.v1.JobViewB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"h\n\x1aListDeadLetterJobsResponse\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x0e.gosynq.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x91\x03\n\x1cRedriveDeadLetterJobsRequest\x12:\n\x08selector\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.JobSelectorB\x06\xbaH\x03\xc8\x01\x01R\x08selector\x12O\n\x0ctarget_queue\x18\x02 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})?$R\x0btargetQueue\x12\x31\n\x06run_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x05runAt\x12\x41\n\x06spread\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\x80\xa3\x05\x32\x00R\x06spread\x12#\n\rvalidate_only\x18\x05 \x01(\x08R\x0cvalidateOnly\x12 \n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x05limit\x12\'\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"Q\n\x1dRedriveDeadLetterJobsResponse\x12\x30\n\x07summary\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.BulkSummaryR\x07summary\"\xc8\x01\n\x1aPurgeDeadLetterJobsRequest\x12:\n\x08selector\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.JobSelectorB\x06\xbaH\x03\xc8\x01\x01R\x08selector\x12#\n\rvalidate_only\x18\x02 \x01(\x08R\x0cvalidateOnly\x12 \n\x05limit\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00R\x05limit\x12\'\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"O\n\x1bPurgeDeadLetterJobsResponse\x12\x30\n\x07summary\x18\x01 \x01(\x0b\x32\x16.gosynq.v1.BulkSummaryR\x07summary\"\xa7\x01\n\x12ListWorkersRequest\x12\x42\n\x05queue\x18\x01 \x01(\tB,\xbaH)r\'2%^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})?$R\x05queue\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\tpageToken\"n\n\x13ListWorkersResponse\x12/\n\x07workers\x18\x01 \x03(\x0b\x32\x15.gosynq.v1.WorkerInfoR\x07workers\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x83\x01\n\x12\x44rainWorkerRequest\x12K\n\tworker_id\x18\x01 \x01(\tB.\xe2\x41\x01\x02\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$R\x08workerId\x12 \n\x06reason\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08R\x06reason\"D\n\x13\x44rainWorkerResponse\x12-\n\x06worker\x18\x01 \x01(\x0b\x32\x15.gosynq.v1.WorkerInfoR\x06worker\"\x16\n\x14GetServerInfoRequest\"\x8d\x03\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x1b\n\tserver_id\x18\x02 \x01(\tR\x08serverId\x12;\n\x0bserver_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nserverTime\x12*\n\x11max_message_bytes\x18\x04 \x01(\x05R\x0fmaxMessageBytes\x12*\n\x11max_payload_bytes\x18\x05 \x01(\x05R\x0fmaxPayloadBytes\x12H\n\x12idempotency_window\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x11idempotencyWindow\x12\x42\n\x0f\x65vent_retention\x18\x07 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0e\x65ventRetention\x12\x1a\n\x08\x66\x65\x61tures\x18\x08 \x03(\tR\x08\x66\x65\x61tures2\xaf\x06\n\x0c\x41\x64minService\x12\x88\x01\n\x12ListDeadLetterJobs\x12$.gosynq.v1.ListDeadLetterJobsRequest\x1a%.gosynq.v1.ListDeadLetterJobsResponse\"%\x90\x02\x01\x82\xd3\xe4\x93\x02\x1c\x12\x1a/api/v1/admin/dead-letters\x12\x99\x01\n\x15RedriveDeadLetterJobs\x12\'.gosynq.v1.RedriveDeadLetterJobsRequest\x1a(.gosynq.v1.RedriveDeadLetterJobsResponse\"-\x82\xd3\xe4\x93\x02\'\"\"/api/v1/admin/dead-letters:redrive:\x01*\x12\x94\x01\n\x13PurgeDeadLetterJobs\x12%.gosynq.v1.PurgeDeadLetterJobsRequest\x1a&.gosynq.v1.PurgeDeadLetterJobsResponse\".\x90\x02\x02\x82\xd3\xe4\x93\x02%\" /api/v1/admin/dead-letters:purge:\x01*\x12n\n\x0bListWorkers\x12\x1d.gosynq.v1.ListWorkersRequest\x1a\x1e.gosynq.v1.ListWorkersResponse\" \x90\x02\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/api/v1/admin/workers\x12\x83\x01\n\x0b\x44rainWorker\x12\x1d.gosynq.v1.DrainWorkerRequest\x1a\x1e.gosynq.v1.DrainWorkerResponse\"5\x90\x02\x02\x82\xd3\xe4\x93\x02,\"\'/api/v1/admin/workers/{worker_id}:drain:\x01*\x12k\n\rGetServerInfo\x12\x1f.gosynq.v1.GetServerInfoRequest\x1a .gosynq.v1.GetServerInfoResponse\"\x17\x90\x02\x01\x82\xd3\xe4\x93\x02\x0e\x12\x0c/api/v1/infoB7\n\rdev.gosynq.v1P\x01Z$gosynq.dev/gen/go/gosynq/v1;gosynqv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,7 +40,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\rdev.gosynq.v1P\001Z$gosynq.dev/gen/go/gosynq/v1;gosynqv1'
   _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['queue']._loaded_options = None
-  _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['queue']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['queue']._serialized_options = b'\272H-\222\001*\020@\"&r$2\"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$'
   _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['kind']._loaded_options = None
   _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['kind']._serialized_options = b'\272H\005\222\001\002\020@'
   _globals['_LISTDEADLETTERJOBSREQUEST'].fields_by_name['error_type']._loaded_options = None
@@ -59,10 +59,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REDRIVEDEADLETTERJOBSREQUEST'].fields_by_name['spread']._serialized_options = b'\272H\013\252\001\010\"\004\010\200\243\0052\000'
   _globals['_REDRIVEDEADLETTERJOBSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_REDRIVEDEADLETTERJOBSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_REDRIVEDEADLETTERJOBSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_REDRIVEDEADLETTERJOBSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['selector']._loaded_options = None
   _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['selector']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\220N(\000'
+  _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_PURGEDEADLETTERJOBSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTWORKERSREQUEST'].fields_by_name['queue']._loaded_options = None
   _globals['_LISTWORKERSREQUEST'].fields_by_name['queue']._serialized_options = b'\272H)r\'2%^([A-Za-z0-9][A-Za-z0-9_.-]{0,127})?$'
   _globals['_LISTWORKERSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -86,29 +90,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMINSERVICE'].methods_by_name['GetServerInfo']._loaded_options = None
   _globals['_ADMINSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\220\002\001\202\323\344\223\002\016\022\014/api/v1/info'
   _globals['_LISTDEADLETTERJOBSREQUEST']._serialized_start=247
-  _globals['_LISTDEADLETTERJOBSREQUEST']._serialized_end=612
-  _globals['_LISTDEADLETTERJOBSRESPONSE']._serialized_start=614
-  _globals['_LISTDEADLETTERJOBSRESPONSE']._serialized_end=718
-  _globals['_REDRIVEDEADLETTERJOBSREQUEST']._serialized_start=721
-  _globals['_REDRIVEDEADLETTERJOBSREQUEST']._serialized_end=1081
-  _globals['_REDRIVEDEADLETTERJOBSRESPONSE']._serialized_start=1083
-  _globals['_REDRIVEDEADLETTERJOBSRESPONSE']._serialized_end=1164
-  _globals['_PURGEDEADLETTERJOBSREQUEST']._serialized_start=1167
-  _globals['_PURGEDEADLETTERJOBSREQUEST']._serialized_end=1326
-  _globals['_PURGEDEADLETTERJOBSRESPONSE']._serialized_start=1328
-  _globals['_PURGEDEADLETTERJOBSRESPONSE']._serialized_end=1407
-  _globals['_LISTWORKERSREQUEST']._serialized_start=1410
-  _globals['_LISTWORKERSREQUEST']._serialized_end=1577
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=1579
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=1689
-  _globals['_DRAINWORKERREQUEST']._serialized_start=1692
-  _globals['_DRAINWORKERREQUEST']._serialized_end=1823
-  _globals['_DRAINWORKERRESPONSE']._serialized_start=1825
-  _globals['_DRAINWORKERRESPONSE']._serialized_end=1893
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=1895
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=1917
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=1920
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=2317
-  _globals['_ADMINSERVICE']._serialized_start=2320
-  _globals['_ADMINSERVICE']._serialized_end=3135
+  _globals['_LISTDEADLETTERJOBSREQUEST']._serialized_end=652
+  _globals['_LISTDEADLETTERJOBSRESPONSE']._serialized_start=654
+  _globals['_LISTDEADLETTERJOBSRESPONSE']._serialized_end=758
+  _globals['_REDRIVEDEADLETTERJOBSREQUEST']._serialized_start=761
+  _globals['_REDRIVEDEADLETTERJOBSREQUEST']._serialized_end=1162
+  _globals['_REDRIVEDEADLETTERJOBSRESPONSE']._serialized_start=1164
+  _globals['_REDRIVEDEADLETTERJOBSRESPONSE']._serialized_end=1245
+  _globals['_PURGEDEADLETTERJOBSREQUEST']._serialized_start=1248
+  _globals['_PURGEDEADLETTERJOBSREQUEST']._serialized_end=1448
+  _globals['_PURGEDEADLETTERJOBSRESPONSE']._serialized_start=1450
+  _globals['_PURGEDEADLETTERJOBSRESPONSE']._serialized_end=1529
+  _globals['_LISTWORKERSREQUEST']._serialized_start=1532
+  _globals['_LISTWORKERSREQUEST']._serialized_end=1699
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=1701
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=1811
+  _globals['_DRAINWORKERREQUEST']._serialized_start=1814
+  _globals['_DRAINWORKERREQUEST']._serialized_end=1945
+  _globals['_DRAINWORKERRESPONSE']._serialized_start=1947
+  _globals['_DRAINWORKERRESPONSE']._serialized_end=2015
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=2017
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=2039
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=2042
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=2439
+  _globals['_ADMINSERVICE']._serialized_start=2442
+  _globals['_ADMINSERVICE']._serialized_end=3257
 # @@protoc_insertion_point(module_scope)

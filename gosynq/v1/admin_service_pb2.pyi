@@ -38,11 +38,13 @@ class ListDeadLetterJobsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     error_type: _builtins.str
-    """Only this class of error."""
+    """Only with this type of the last error. Empty: any."""
     page_size: _builtins.int
     """At most this many. 0: 50. More than 1000: 1000."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the page before, of a call with the same conditions; else
+    INVALID_ARGUMENT, PAGE_TOKEN_INVALID.
+    """
     view: _job_pb2.JobView.ValueType
     """How much to return. Unset: BASIC."""
     @_builtins.property
@@ -90,10 +92,10 @@ class ListDeadLetterJobsResponse(_message.Message):
     JOBS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
-    """Empty at the end."""
+    """Empty at the end, and only there."""
     @_builtins.property
     def jobs(self) -> _containers.RepeatedCompositeFieldContainer[_job_pb2.Job]:
-        """The page."""
+        """The page. It may be short, or empty, before the end."""
 
     def __init__(
         self,
@@ -121,15 +123,22 @@ class RedriveDeadLetterJobsRequest(_message.Message):
     SPREAD_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     target_queue: _builtins.str
     """Into this queue instead of their own."""
     validate_only: _builtins.bool
     """Only say what would be done."""
     limit: _builtins.int
-    """At most this many in this call. 0: 1000."""
+    """Handle at most this many in this call; the skipped ones don't count. 0: 1000."""
+    page_token: _builtins.str
+    """next_page_token of the summary before, of a call with the same selector;
+    else INVALID_ARGUMENT, PAGE_TOKEN_INVALID. Empty: from the start.
+    """
     @_builtins.property
     def selector(self) -> _job_service_pb2.JobSelector:
-        """Which; those that are no dead letters are skipped."""
+        """Which. A filter looks at dead letters alone; ids that are no dead letter's are
+        skipped.
+        """
 
     @_builtins.property
     def run_at(self) -> _timestamp_pb2.Timestamp:
@@ -137,7 +146,9 @@ class RedriveDeadLetterJobsRequest(_message.Message):
 
     @_builtins.property
     def spread(self) -> _duration_pb2.Duration:
-        """Spread their starts evenly over this time, to spare what failed before."""
+        """Spread the starts of this call's jobs evenly over this time from then on, to
+        spare what failed before. Each page is spread by itself.
+        """
 
     def __init__(
         self,
@@ -148,10 +159,11 @@ class RedriveDeadLetterJobsRequest(_message.Message):
         spread: _duration_pb2.Duration | None = ...,
         validate_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["run_at", b"run_at", "selector", b"selector", "spread", b"spread"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "run_at", b"run_at", "selector", b"selector", "spread", b"spread", "target_queue", b"target_queue", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "run_at", b"run_at", "selector", b"selector", "spread", b"spread", "target_queue", b"target_queue", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -190,13 +202,20 @@ class PurgeDeadLetterJobsRequest(_message.Message):
     SELECTOR_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Only say what would be done."""
     limit: _builtins.int
-    """At most this many in this call. 0: 1000."""
+    """Handle at most this many in this call; the skipped ones don't count. 0: 1000."""
+    page_token: _builtins.str
+    """next_page_token of the summary before, of a call with the same selector;
+    else INVALID_ARGUMENT, PAGE_TOKEN_INVALID. Empty: from the start.
+    """
     @_builtins.property
     def selector(self) -> _job_service_pb2.JobSelector:
-        """Which; those that are no dead letters are skipped."""
+        """Which. A filter looks at dead letters alone; ids that are no dead letter's are
+        skipped.
+        """
 
     def __init__(
         self,
@@ -204,10 +223,11 @@ class PurgeDeadLetterJobsRequest(_message.Message):
         selector: _job_service_pb2.JobSelector | None = ...,
         validate_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -72,7 +72,7 @@ class AdminServiceServicer(object):
     """
 
     def ListDeadLetterJobs(self, request, context):
-        """Lists the dead-letter queue, newest first.
+        """Lists the dead letters: the failed jobs, the last to fail first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,14 +80,23 @@ class AdminServiceServicer(object):
 
     def RedriveDeadLetterJobs(self, request, context):
         """Puts dead letters back into their queues, or into another one: pending,
-        attempt 0, same id, same payload. One call handles at most limit jobs.
+        attempt 0, same id, same payload, labels, headers and keys for concurrency,
+        order and fairness; their attempts stay listed.
+
+        One that goes to another queue takes that queue's settings where it has none of
+        its own, and leaves its idempotency key behind, which belongs to the queue: it
+        is free from then on, and the job has none.
+
+        Pages as BulkCancelJobs does. target_queue is made if there is none;
+        FAILED_PRECONDITION, QUEUE_DRAINING, if it is draining.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeDeadLetterJobs(self, request, context):
-        """Deletes dead letters. One call handles at most limit jobs.
+        """Deletes dead letters, with their attempts, payloads and idempotency keys. Pages
+        as BulkCancelJobs does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,13 +34,23 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListDeadLetterJobs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListDeadLetterJobsRequest, _admin_service_pb2.ListDeadLetterJobsResponse]
-    """Lists the dead-letter queue, newest first."""
+    """Lists the dead letters: the failed jobs, the last to fail first."""
     RedriveDeadLetterJobs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RedriveDeadLetterJobsRequest, _admin_service_pb2.RedriveDeadLetterJobsResponse]
     """Puts dead letters back into their queues, or into another one: pending,
-    attempt 0, same id, same payload. One call handles at most limit jobs.
+    attempt 0, same id, same payload, labels, headers and keys for concurrency,
+    order and fairness; their attempts stay listed.
+
+    One that goes to another queue takes that queue's settings where it has none of
+    its own, and leaves its idempotency key behind, which belongs to the queue: it
+    is free from then on, and the job has none.
+
+    Pages as BulkCancelJobs does. target_queue is made if there is none;
+    FAILED_PRECONDITION, QUEUE_DRAINING, if it is draining.
     """
     PurgeDeadLetterJobs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.PurgeDeadLetterJobsRequest, _admin_service_pb2.PurgeDeadLetterJobsResponse]
-    """Deletes dead letters. One call handles at most limit jobs."""
+    """Deletes dead letters, with their attempts, payloads and idempotency keys. Pages
+    as BulkCancelJobs does.
+    """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]
     """Lists the workers of all servers by their ids: those with a Work stream,
     those that poll, and the servers' own pools. One that left is gone from the
@@ -63,13 +73,23 @@ class AdminServiceAsyncStub(AdminServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListDeadLetterJobs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListDeadLetterJobsRequest, _admin_service_pb2.ListDeadLetterJobsResponse]  # type: ignore[assignment]
-    """Lists the dead-letter queue, newest first."""
+    """Lists the dead letters: the failed jobs, the last to fail first."""
     RedriveDeadLetterJobs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RedriveDeadLetterJobsRequest, _admin_service_pb2.RedriveDeadLetterJobsResponse]  # type: ignore[assignment]
     """Puts dead letters back into their queues, or into another one: pending,
-    attempt 0, same id, same payload. One call handles at most limit jobs.
+    attempt 0, same id, same payload, labels, headers and keys for concurrency,
+    order and fairness; their attempts stay listed.
+
+    One that goes to another queue takes that queue's settings where it has none of
+    its own, and leaves its idempotency key behind, which belongs to the queue: it
+    is free from then on, and the job has none.
+
+    Pages as BulkCancelJobs does. target_queue is made if there is none;
+    FAILED_PRECONDITION, QUEUE_DRAINING, if it is draining.
     """
     PurgeDeadLetterJobs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.PurgeDeadLetterJobsRequest, _admin_service_pb2.PurgeDeadLetterJobsResponse]  # type: ignore[assignment]
-    """Deletes dead letters. One call handles at most limit jobs."""
+    """Deletes dead letters, with their attempts, payloads and idempotency keys. Pages
+    as BulkCancelJobs does.
+    """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListWorkersRequest, _admin_service_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers of all servers by their ids: those with a Work stream,
     those that poll, and the servers' own pools. One that left is gone from the
@@ -95,7 +115,7 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.ListDeadLetterJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListDeadLetterJobsResponse, _abc.Awaitable[_admin_service_pb2.ListDeadLetterJobsResponse]]:
-        """Lists the dead-letter queue, newest first."""
+        """Lists the dead letters: the failed jobs, the last to fail first."""
 
     @_abc_1.abstractmethod
     def RedriveDeadLetterJobs(
@@ -104,7 +124,15 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.RedriveDeadLetterJobsResponse, _abc.Awaitable[_admin_service_pb2.RedriveDeadLetterJobsResponse]]:
         """Puts dead letters back into their queues, or into another one: pending,
-        attempt 0, same id, same payload. One call handles at most limit jobs.
+        attempt 0, same id, same payload, labels, headers and keys for concurrency,
+        order and fairness; their attempts stay listed.
+
+        One that goes to another queue takes that queue's settings where it has none of
+        its own, and leaves its idempotency key behind, which belongs to the queue: it
+        is free from then on, and the job has none.
+
+        Pages as BulkCancelJobs does. target_queue is made if there is none;
+        FAILED_PRECONDITION, QUEUE_DRAINING, if it is draining.
         """
 
     @_abc_1.abstractmethod
@@ -113,7 +141,9 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_service_pb2.PurgeDeadLetterJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.PurgeDeadLetterJobsResponse, _abc.Awaitable[_admin_service_pb2.PurgeDeadLetterJobsResponse]]:
-        """Deletes dead letters. One call handles at most limit jobs."""
+        """Deletes dead letters, with their attempts, payloads and idempotency keys. Pages
+        as BulkCancelJobs does.
+        """
 
     @_abc_1.abstractmethod
     def ListWorkers(

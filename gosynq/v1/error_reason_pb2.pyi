@@ -72,6 +72,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Takes no new jobs. Metadata: queue."""
     ERROR_REASON_QUEUE_NOT_EMPTY: _ErrorReason.ValueType  # 44
     """FAILED_PRECONDITION. Has jobs; needs force. Metadata: queue, jobs."""
+    ERROR_REASON_QUEUE_DELETING: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. Is being deleted. Metadata: queue."""
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 50
     """ABORTED. Changed since it was read. Metadata: etag."""
     ERROR_REASON_SESSION_REPLACED: _ErrorReason.ValueType  # 51
@@ -166,6 +168,8 @@ ERROR_REASON_QUEUE_DRAINING: ErrorReason.ValueType  # 43
 """FAILED_PRECONDITION. Takes no new jobs. Metadata: queue."""
 ERROR_REASON_QUEUE_NOT_EMPTY: ErrorReason.ValueType  # 44
 """FAILED_PRECONDITION. Has jobs; needs force. Metadata: queue, jobs."""
+ERROR_REASON_QUEUE_DELETING: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. Is being deleted. Metadata: queue."""
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 50
 """ABORTED. Changed since it was read. Metadata: etag."""
 ERROR_REASON_SESSION_REPLACED: ErrorReason.ValueType  # 51

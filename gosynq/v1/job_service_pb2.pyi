@@ -913,12 +913,15 @@ class BulkSummary(_message.Message):
     SKIPPED_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
     SAMPLE_JOB_IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     affected: _builtins.int
     """How many were changed, or would be."""
     skipped: _builtins.int
-    """How many were looked at and left, being in another state."""
+    """How many of the selected ones were left, being in another state, or gone."""
     more: _builtins.bool
-    """limit was reached and there may be more: call again."""
+    """There may be more: call again with next_page_token."""
+    next_page_token: _builtins.str
+    """Where to go on; empty unless more."""
     @_builtins.property
     def sample_job_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 100 ids of the affected ones."""
@@ -930,10 +933,11 @@ class BulkSummary(_message.Message):
         skipped: _builtins.int = ...,
         more: _builtins.bool = ...,
         sample_job_ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected", b"affected", "more", b"more", "sample_job_ids", b"sample_job_ids", "skipped", b"skipped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["affected", b"affected", "more", b"more", "next_page_token", b"next_page_token", "sample_job_ids", b"sample_job_ids", "skipped", b"skipped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -949,12 +953,17 @@ class BulkCancelJobsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Only say what would be done."""
     limit: _builtins.int
-    """At most this many in this call. 0: 1000."""
+    """Handle at most this many in this call; the skipped ones don't count. 0: 1000."""
     reason: _builtins.str
     """For the workers, the events and the log."""
+    page_token: _builtins.str
+    """next_page_token of the summary before, of a call with the same selector;
+    else INVALID_ARGUMENT, PAGE_TOKEN_INVALID. Empty: from the start.
+    """
     @_builtins.property
     def selector(self) -> Global___JobSelector:
         """Which jobs."""
@@ -966,10 +975,11 @@ class BulkCancelJobsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
         reason: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "reason", b"reason", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "reason", b"reason", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1009,10 +1019,15 @@ class BulkRetryJobsRequest(_message.Message):
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     RUN_AT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Only say what would be done."""
     limit: _builtins.int
-    """At most this many in this call. 0: 1000."""
+    """Handle at most this many in this call; the skipped ones don't count. 0: 1000."""
+    page_token: _builtins.str
+    """next_page_token of the summary before, of a call with the same selector;
+    else INVALID_ARGUMENT, PAGE_TOKEN_INVALID. Empty: from the start.
+    """
     @_builtins.property
     def selector(self) -> Global___JobSelector:
         """Which jobs."""
@@ -1028,10 +1043,11 @@ class BulkRetryJobsRequest(_message.Message):
         validate_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
         run_at: _timestamp_pb2.Timestamp | None = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["run_at", b"run_at", "selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "run_at", b"run_at", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "run_at", b"run_at", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,10 +1086,15 @@ class BulkDeleteJobsRequest(_message.Message):
     SELECTOR_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     validate_only: _builtins.bool
     """Only say what would be done."""
     limit: _builtins.int
-    """At most this many in this call. 0: 1000."""
+    """Handle at most this many in this call; the skipped ones don't count. 0: 1000."""
+    page_token: _builtins.str
+    """next_page_token of the summary before, of a call with the same selector;
+    else INVALID_ARGUMENT, PAGE_TOKEN_INVALID. Empty: from the start.
+    """
     @_builtins.property
     def selector(self) -> Global___JobSelector:
         """Which jobs."""
@@ -1084,10 +1105,11 @@ class BulkDeleteJobsRequest(_message.Message):
         selector: Global___JobSelector | None = ...,
         validate_only: _builtins.bool = ...,
         limit: _builtins.int = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selector", b"selector"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "page_token", b"page_token", "selector", b"selector", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -235,8 +235,15 @@ class JobServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BulkCancelJobs(self, request, context):
-        """Cancels the selected jobs as CancelJob does; the ones in another state are
-        skipped. One call handles at most limit jobs: repeat while more is true.
+        """Cancels the selected jobs as CancelJob without force does: a pending one at
+        once, a processing one is asked to stop. The terminal ones, and those that
+        were asked before, are skipped.
+
+        A bulk call handles at most limit jobs, in transactions of some hundred: what
+        it did stays, also if it fails. While more is true, repeat it with page_token =
+        next_page_token; it goes on behind the jobs that it looked at, oldest first. It
+        may stop early where a filter finds little among many, even with nothing
+        affected; more is true then. A job that comes into being meanwhile is the last.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,15 +251,15 @@ class JobServiceServicer(object):
 
     def BulkRetryJobs(self, request, context):
         """Retries the selected failed and cancelled jobs as RetryJob does; the ones in
-        another state are skipped. One call handles at most limit jobs.
+        another state are skipped. Pages as BulkCancelJobs does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BulkDeleteJobs(self, request, context):
-        """Deletes the selected jobs; the processing ones are skipped. One call handles
-        at most limit jobs.
+        """Deletes the selected jobs as DeleteJob without force does; the processing ones
+        are skipped. Pages as BulkCancelJobs does.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

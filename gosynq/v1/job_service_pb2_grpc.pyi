@@ -110,16 +110,23 @@ class JobServiceStub:
     A processing job needs force, which voids its worker's lease.
     """
     BulkCancelJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.BulkCancelJobsRequest, _job_service_pb2.BulkCancelJobsResponse]
-    """Cancels the selected jobs as CancelJob does; the ones in another state are
-    skipped. One call handles at most limit jobs: repeat while more is true.
+    """Cancels the selected jobs as CancelJob without force does: a pending one at
+    once, a processing one is asked to stop. The terminal ones, and those that
+    were asked before, are skipped.
+
+    A bulk call handles at most limit jobs, in transactions of some hundred: what
+    it did stays, also if it fails. While more is true, repeat it with page_token =
+    next_page_token; it goes on behind the jobs that it looked at, oldest first. It
+    may stop early where a filter finds little among many, even with nothing
+    affected; more is true then. A job that comes into being meanwhile is the last.
     """
     BulkRetryJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.BulkRetryJobsRequest, _job_service_pb2.BulkRetryJobsResponse]
     """Retries the selected failed and cancelled jobs as RetryJob does; the ones in
-    another state are skipped. One call handles at most limit jobs.
+    another state are skipped. Pages as BulkCancelJobs does.
     """
     BulkDeleteJobs: _grpc.UnaryUnaryMultiCallable[_job_service_pb2.BulkDeleteJobsRequest, _job_service_pb2.BulkDeleteJobsResponse]
-    """Deletes the selected jobs; the processing ones are skipped. One call handles
-    at most limit jobs.
+    """Deletes the selected jobs as DeleteJob without force does; the processing ones
+    are skipped. Pages as BulkCancelJobs does.
     """
 
 @_typing.type_check_only
@@ -204,16 +211,23 @@ class JobServiceAsyncStub(JobServiceStub):
     A processing job needs force, which voids its worker's lease.
     """
     BulkCancelJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.BulkCancelJobsRequest, _job_service_pb2.BulkCancelJobsResponse]  # type: ignore[assignment]
-    """Cancels the selected jobs as CancelJob does; the ones in another state are
-    skipped. One call handles at most limit jobs: repeat while more is true.
+    """Cancels the selected jobs as CancelJob without force does: a pending one at
+    once, a processing one is asked to stop. The terminal ones, and those that
+    were asked before, are skipped.
+
+    A bulk call handles at most limit jobs, in transactions of some hundred: what
+    it did stays, also if it fails. While more is true, repeat it with page_token =
+    next_page_token; it goes on behind the jobs that it looked at, oldest first. It
+    may stop early where a filter finds little among many, even with nothing
+    affected; more is true then. A job that comes into being meanwhile is the last.
     """
     BulkRetryJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.BulkRetryJobsRequest, _job_service_pb2.BulkRetryJobsResponse]  # type: ignore[assignment]
     """Retries the selected failed and cancelled jobs as RetryJob does; the ones in
-    another state are skipped. One call handles at most limit jobs.
+    another state are skipped. Pages as BulkCancelJobs does.
     """
     BulkDeleteJobs: _aio.UnaryUnaryMultiCallable[_job_service_pb2.BulkDeleteJobsRequest, _job_service_pb2.BulkDeleteJobsResponse]  # type: ignore[assignment]
-    """Deletes the selected jobs; the processing ones are skipped. One call handles
-    at most limit jobs.
+    """Deletes the selected jobs as DeleteJob without force does; the processing ones
+    are skipped. Pages as BulkCancelJobs does.
     """
 
 class JobServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -367,8 +381,15 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.BulkCancelJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.BulkCancelJobsResponse, _abc.Awaitable[_job_service_pb2.BulkCancelJobsResponse]]:
-        """Cancels the selected jobs as CancelJob does; the ones in another state are
-        skipped. One call handles at most limit jobs: repeat while more is true.
+        """Cancels the selected jobs as CancelJob without force does: a pending one at
+        once, a processing one is asked to stop. The terminal ones, and those that
+        were asked before, are skipped.
+
+        A bulk call handles at most limit jobs, in transactions of some hundred: what
+        it did stays, also if it fails. While more is true, repeat it with page_token =
+        next_page_token; it goes on behind the jobs that it looked at, oldest first. It
+        may stop early where a filter finds little among many, even with nothing
+        affected; more is true then. A job that comes into being meanwhile is the last.
         """
 
     @_abc_1.abstractmethod
@@ -378,7 +399,7 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.BulkRetryJobsResponse, _abc.Awaitable[_job_service_pb2.BulkRetryJobsResponse]]:
         """Retries the selected failed and cancelled jobs as RetryJob does; the ones in
-        another state are skipped. One call handles at most limit jobs.
+        another state are skipped. Pages as BulkCancelJobs does.
         """
 
     @_abc_1.abstractmethod
@@ -387,8 +408,8 @@ class JobServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _job_service_pb2.BulkDeleteJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_job_service_pb2.BulkDeleteJobsResponse, _abc.Awaitable[_job_service_pb2.BulkDeleteJobsResponse]]:
-        """Deletes the selected jobs; the processing ones are skipped. One call handles
-        at most limit jobs.
+        """Deletes the selected jobs as DeleteJob without force does; the processing ones
+        are skipped. Pages as BulkCancelJobs does.
         """
 
 def add_JobServiceServicer_to_server(servicer: JobServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -36,6 +36,10 @@ class _QueueStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_QueueState
     """Takes jobs, hands none out. Running ones go on."""
     QUEUE_STATE_DRAINING: _QueueState.ValueType  # 3
     """Takes no jobs, hands out what it has."""
+    QUEUE_STATE_DELETING: _QueueState.ValueType  # 4
+    """Takes no jobs, hands out none that it has, and goes with them: see
+    DeleteQueue. Nothing leads back.
+    """
 
 class QueueState(_QueueState, metaclass=_QueueStateEnumTypeWrapper):
     """QueueState is what a queue lets through."""
@@ -48,6 +52,10 @@ QUEUE_STATE_PAUSED: QueueState.ValueType  # 2
 """Takes jobs, hands none out. Running ones go on."""
 QUEUE_STATE_DRAINING: QueueState.ValueType  # 3
 """Takes no jobs, hands out what it has."""
+QUEUE_STATE_DELETING: QueueState.ValueType  # 4
+"""Takes no jobs, hands out none that it has, and goes with them: see
+DeleteQueue. Nothing leads back.
+"""
 Global___QueueState: _TypeAlias = QueueState  # noqa: Y015
 
 @_typing.final
@@ -77,7 +85,9 @@ class Queue(_message.Message):
     description: _builtins.str
     """For a person."""
     etag: _builtins.str
-    """Changes with every change of the queue; send it back to guard an update."""
+    """Changes with every change of the queue's settings or state, whatever its jobs
+    do; send it back to guard an update.
+    """
     @_builtins.property
     def state_changed_at(self) -> _timestamp_pb2.Timestamp:
         """Since when it is in that state."""
@@ -329,7 +339,9 @@ Global___QueueDefaults: _TypeAlias = QueueDefaults  # noqa: Y015
 
 @_typing.final
 class QueueStats(_message.Message):
-    """QueueStats is what is in a queue. Counts of stored jobs may lag by seconds."""
+    """QueueStats is what is in a queue: exact, as of one moment, the split of the
+    pending jobs apart.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -345,7 +357,10 @@ class QueueStats(_message.Message):
     COMPLETED_PER_SECOND_FIELD_NUMBER: _builtins.int
     FAILED_PER_SECOND_FIELD_NUMBER: _builtins.int
     ready: _builtins.int
-    """Pending and due."""
+    """Pending and due. ready and scheduled together are exactly the pending jobs;
+    where there are more than 10,000 of either, how many are in which may be told
+    as of a minute ago.
+    """
     scheduled: _builtins.int
     """Pending and not due yet."""
     processing: _builtins.int
@@ -359,14 +374,18 @@ class QueueStats(_message.Message):
     workers: _builtins.int
     """Workers connected for this queue."""
     enqueued_per_second: _builtins.float
-    """Over the last minute, per second."""
+    """New jobs, over the last minute, per second. The rates may lag by seconds."""
     completed_per_second: _builtins.float
-    """Over the last minute, per second."""
+    """Jobs that were completed, over the last minute, per second."""
     failed_per_second: _builtins.float
-    """Over the last minute, per second."""
+    """Jobs that failed for good, over the last minute, per second. An attempt that
+    is followed by another does not count.
+    """
     @_builtins.property
     def oldest_ready_age(self) -> _duration_pb2.Duration:
-        """How long the oldest due job has been waiting."""
+        """How long the oldest job has been waiting that is due, of the next 10,000 to be
+        handed out. Unset: there is none.
+        """
 
     def __init__(
         self,

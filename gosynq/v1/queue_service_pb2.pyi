@@ -135,7 +135,7 @@ class UpdateQueueRequest(_message.Message):
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     ALLOW_MISSING_FIELD_NUMBER: _builtins.int
     allow_missing: _builtins.bool
-    """Create the queue if there is none."""
+    """Create the queue if there is none, unless an etag is set."""
     @_builtins.property
     def queue(self) -> _queue_pb2.Queue:
         """The queue; a set etag must be the present one, or the call fails: ABORTED,
@@ -144,8 +144,10 @@ class UpdateQueueRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """What to change: limits, defaults, description, or a field inside them.
-        Empty: every field that is set.
+        """What to change: description, limits, defaults, order, or a field inside one,
+        such as limits.max_concurrency; * is all of them. What it names and the queue
+        does not set is cleared. fairness_weights can be named as a whole only. Other
+        paths: INVALID_ARGUMENT, UPDATE_MASK_INVALID. Empty: every field that is set.
         """
 
     def __init__(
@@ -200,11 +202,13 @@ class DeleteQueueRequest(_message.Message):
     queue: _builtins.str
     """The queue's name."""
     force: _builtins.bool
-    """Delete its jobs with it."""
+    """Delete its jobs with it. Without: FAILED_PRECONDITION, QUEUE_NOT_EMPTY, where
+    it has any that are stored, whatever their status.
+    """
     allow_missing: _builtins.bool
     """No such queue is no error."""
     etag: _builtins.str
-    """If set it must be the present one."""
+    """If set it must be the present one: ABORTED, ETAG_MISMATCH."""
     def __init__(
         self,
         *,
@@ -397,7 +401,7 @@ class PurgeQueueRequest(_message.Message):
     queue: _builtins.str
     """The queue's name."""
     validate_only: _builtins.bool
-    """Only say what would be deleted."""
+    """Only say how many would be deleted."""
     limit: _builtins.int
     """At most this many in this call. 0: 1000."""
     @_builtins.property

@@ -87,22 +87,27 @@ class QueueServiceServicer(object):
     """
 
     def ListQueues(self, request, context):
-        """Lists queues by name.
+        """Lists queues by name. Page after page, so that a queue that is made or deleted
+        meanwhile may be missing or listed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetQueue(self, request, context):
-        """Returns one queue with its stats.
+        """Returns one queue with its stats. Settings that the queue leaves to the server
+        are unset.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateQueue(self, request, context):
-        """Changes limits, defaults and description. With allow_missing it creates the
-        queue.
+        """Changes limits, defaults, order and description. With allow_missing it creates
+        the queue. A limit holds for every lease granted after the call returns; a
+        default, for jobs enqueued from then on and, where a job does not say
+        otherwise, for what happens to it from then on. Other servers may take a few
+        seconds to learn of defaults and of max_pending and max_payload_bytes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,7 +115,14 @@ class QueueServiceServicer(object):
 
     def DeleteQueue(self, request, context):
         """Deletes a queue. One that has jobs needs force, which deletes them as well,
-        and voids the leases of those being processed.
+        and voids the leases of those being processed. Jobs are deleted a thousand at
+        a time, each with its event; until all are, the queue is DELETING, jobs that
+        are left can be seen, and enqueues are refused: FAILED_PRECONDITION,
+        QUEUE_DELETING. The call returns when the queue is gone. Where it ends before,
+        by its deadline or its server's end, the deletion goes on, and a repeat of the
+        call waits for the rest. A job that another server takes in the first seconds,
+        before it has learnt of the deletion, is deleted as well, or makes the queue
+        anew if it comes behind its end.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -118,14 +130,15 @@ class QueueServiceServicer(object):
 
     def PauseQueue(self, request, context):
         """Stops handing out jobs. Those being processed go on. Idempotent, from any
-        state. Holds on every server before the call returns.
+        state but DELETING; a repeat with another reason changes the reason. Holds on
+        every server before the call returns: no lease starts until ResumeQueue.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeQueue(self, request, context):
-        """Makes a paused or draining queue active. Idempotent.
+        """Makes a paused or draining queue active, its reason empty. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,7 +147,8 @@ class QueueServiceServicer(object):
     def DrainQueue(self, request, context):
         """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
         already in the queue are not refused, nor is the repeat of an enqueue whose
-        idempotency key is held.
+        idempotency key is held. Other servers may take new jobs for up to five
+        seconds more. A paused queue hands out jobs again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,14 +156,18 @@ class QueueServiceServicer(object):
 
     def PurgeQueue(self, request, context):
         """Deletes jobs of a queue by status; never the processing ones. One call
-        deletes at most limit: repeat while more is true.
+        deletes at most limit: repeat while more is true. Jobs are deleted a thousand
+        at a time, the oldest first: where the call ends before its time, those that
+        are gone are gone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStats(self, request, context):
-        """Counts jobs over all queues that the caller may see.
+        """Counts jobs over all queues that the caller may see: exactly, as of one
+        moment. UNAVAILABLE, DATABASE_UNAVAILABLE while jobs are counted for the first
+        time, after an upgrade or when a backup was restored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

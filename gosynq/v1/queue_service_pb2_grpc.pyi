@@ -34,34 +34,55 @@ class QueueServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> QueueServiceAsyncStub: ...
     ListQueues: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]
-    """Lists queues by name."""
+    """Lists queues by name. Page after page, so that a queue that is made or deleted
+    meanwhile may be missing or listed.
+    """
     GetQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]
-    """Returns one queue with its stats."""
+    """Returns one queue with its stats. Settings that the queue leaves to the server
+    are unset.
+    """
     UpdateQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]
-    """Changes limits, defaults and description. With allow_missing it creates the
-    queue.
+    """Changes limits, defaults, order and description. With allow_missing it creates
+    the queue. A limit holds for every lease granted after the call returns; a
+    default, for jobs enqueued from then on and, where a job does not say
+    otherwise, for what happens to it from then on. Other servers may take a few
+    seconds to learn of defaults and of max_pending and max_payload_bytes.
     """
     DeleteQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.DeleteQueueRequest, _queue_service_pb2.DeleteQueueResponse]
     """Deletes a queue. One that has jobs needs force, which deletes them as well,
-    and voids the leases of those being processed.
+    and voids the leases of those being processed. Jobs are deleted a thousand at
+    a time, each with its event; until all are, the queue is DELETING, jobs that
+    are left can be seen, and enqueues are refused: FAILED_PRECONDITION,
+    QUEUE_DELETING. The call returns when the queue is gone. Where it ends before,
+    by its deadline or its server's end, the deletion goes on, and a repeat of the
+    call waits for the rest. A job that another server takes in the first seconds,
+    before it has learnt of the deletion, is deleted as well, or makes the queue
+    anew if it comes behind its end.
     """
     PauseQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.PauseQueueRequest, _queue_service_pb2.PauseQueueResponse]
     """Stops handing out jobs. Those being processed go on. Idempotent, from any
-    state. Holds on every server before the call returns.
+    state but DELETING; a repeat with another reason changes the reason. Holds on
+    every server before the call returns: no lease starts until ResumeQueue.
     """
     ResumeQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.ResumeQueueRequest, _queue_service_pb2.ResumeQueueResponse]
-    """Makes a paused or draining queue active. Idempotent."""
+    """Makes a paused or draining queue active, its reason empty. Idempotent."""
     DrainQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.DrainQueueRequest, _queue_service_pb2.DrainQueueResponse]
     """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
     already in the queue are not refused, nor is the repeat of an enqueue whose
-    idempotency key is held.
+    idempotency key is held. Other servers may take new jobs for up to five
+    seconds more. A paused queue hands out jobs again.
     """
     PurgeQueue: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.PurgeQueueRequest, _queue_service_pb2.PurgeQueueResponse]
     """Deletes jobs of a queue by status; never the processing ones. One call
-    deletes at most limit: repeat while more is true.
+    deletes at most limit: repeat while more is true. Jobs are deleted a thousand
+    at a time, the oldest first: where the call ends before its time, those that
+    are gone are gone.
     """
     GetStats: _grpc.UnaryUnaryMultiCallable[_queue_service_pb2.GetStatsRequest, _queue_service_pb2.GetStatsResponse]
-    """Counts jobs over all queues that the caller may see."""
+    """Counts jobs over all queues that the caller may see: exactly, as of one
+    moment. UNAVAILABLE, DATABASE_UNAVAILABLE while jobs are counted for the first
+    time, after an upgrade or when a backup was restored.
+    """
 
 @_typing.type_check_only
 class QueueServiceAsyncStub(QueueServiceStub):
@@ -69,34 +90,55 @@ class QueueServiceAsyncStub(QueueServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListQueues: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ListQueuesRequest, _queue_service_pb2.ListQueuesResponse]  # type: ignore[assignment]
-    """Lists queues by name."""
+    """Lists queues by name. Page after page, so that a queue that is made or deleted
+    meanwhile may be missing or listed.
+    """
     GetQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetQueueRequest, _queue_service_pb2.GetQueueResponse]  # type: ignore[assignment]
-    """Returns one queue with its stats."""
+    """Returns one queue with its stats. Settings that the queue leaves to the server
+    are unset.
+    """
     UpdateQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.UpdateQueueRequest, _queue_service_pb2.UpdateQueueResponse]  # type: ignore[assignment]
-    """Changes limits, defaults and description. With allow_missing it creates the
-    queue.
+    """Changes limits, defaults, order and description. With allow_missing it creates
+    the queue. A limit holds for every lease granted after the call returns; a
+    default, for jobs enqueued from then on and, where a job does not say
+    otherwise, for what happens to it from then on. Other servers may take a few
+    seconds to learn of defaults and of max_pending and max_payload_bytes.
     """
     DeleteQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.DeleteQueueRequest, _queue_service_pb2.DeleteQueueResponse]  # type: ignore[assignment]
     """Deletes a queue. One that has jobs needs force, which deletes them as well,
-    and voids the leases of those being processed.
+    and voids the leases of those being processed. Jobs are deleted a thousand at
+    a time, each with its event; until all are, the queue is DELETING, jobs that
+    are left can be seen, and enqueues are refused: FAILED_PRECONDITION,
+    QUEUE_DELETING. The call returns when the queue is gone. Where it ends before,
+    by its deadline or its server's end, the deletion goes on, and a repeat of the
+    call waits for the rest. A job that another server takes in the first seconds,
+    before it has learnt of the deletion, is deleted as well, or makes the queue
+    anew if it comes behind its end.
     """
     PauseQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.PauseQueueRequest, _queue_service_pb2.PauseQueueResponse]  # type: ignore[assignment]
     """Stops handing out jobs. Those being processed go on. Idempotent, from any
-    state. Holds on every server before the call returns.
+    state but DELETING; a repeat with another reason changes the reason. Holds on
+    every server before the call returns: no lease starts until ResumeQueue.
     """
     ResumeQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.ResumeQueueRequest, _queue_service_pb2.ResumeQueueResponse]  # type: ignore[assignment]
-    """Makes a paused or draining queue active. Idempotent."""
+    """Makes a paused or draining queue active, its reason empty. Idempotent."""
     DrainQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.DrainQueueRequest, _queue_service_pb2.DrainQueueResponse]  # type: ignore[assignment]
     """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
     already in the queue are not refused, nor is the repeat of an enqueue whose
-    idempotency key is held.
+    idempotency key is held. Other servers may take new jobs for up to five
+    seconds more. A paused queue hands out jobs again.
     """
     PurgeQueue: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.PurgeQueueRequest, _queue_service_pb2.PurgeQueueResponse]  # type: ignore[assignment]
     """Deletes jobs of a queue by status; never the processing ones. One call
-    deletes at most limit: repeat while more is true.
+    deletes at most limit: repeat while more is true. Jobs are deleted a thousand
+    at a time, the oldest first: where the call ends before its time, those that
+    are gone are gone.
     """
     GetStats: _aio.UnaryUnaryMultiCallable[_queue_service_pb2.GetStatsRequest, _queue_service_pb2.GetStatsResponse]  # type: ignore[assignment]
-    """Counts jobs over all queues that the caller may see."""
+    """Counts jobs over all queues that the caller may see: exactly, as of one
+    moment. UNAVAILABLE, DATABASE_UNAVAILABLE while jobs are counted for the first
+    time, after an upgrade or when a backup was restored.
+    """
 
 class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     """QueueService looks after queues."""
@@ -107,7 +149,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.ListQueuesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.ListQueuesResponse, _abc.Awaitable[_queue_service_pb2.ListQueuesResponse]]:
-        """Lists queues by name."""
+        """Lists queues by name. Page after page, so that a queue that is made or deleted
+        meanwhile may be missing or listed.
+        """
 
     @_abc_1.abstractmethod
     def GetQueue(
@@ -115,7 +159,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.GetQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.GetQueueResponse, _abc.Awaitable[_queue_service_pb2.GetQueueResponse]]:
-        """Returns one queue with its stats."""
+        """Returns one queue with its stats. Settings that the queue leaves to the server
+        are unset.
+        """
 
     @_abc_1.abstractmethod
     def UpdateQueue(
@@ -123,8 +169,11 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.UpdateQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.UpdateQueueResponse, _abc.Awaitable[_queue_service_pb2.UpdateQueueResponse]]:
-        """Changes limits, defaults and description. With allow_missing it creates the
-        queue.
+        """Changes limits, defaults, order and description. With allow_missing it creates
+        the queue. A limit holds for every lease granted after the call returns; a
+        default, for jobs enqueued from then on and, where a job does not say
+        otherwise, for what happens to it from then on. Other servers may take a few
+        seconds to learn of defaults and of max_pending and max_payload_bytes.
         """
 
     @_abc_1.abstractmethod
@@ -134,7 +183,14 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.DeleteQueueResponse, _abc.Awaitable[_queue_service_pb2.DeleteQueueResponse]]:
         """Deletes a queue. One that has jobs needs force, which deletes them as well,
-        and voids the leases of those being processed.
+        and voids the leases of those being processed. Jobs are deleted a thousand at
+        a time, each with its event; until all are, the queue is DELETING, jobs that
+        are left can be seen, and enqueues are refused: FAILED_PRECONDITION,
+        QUEUE_DELETING. The call returns when the queue is gone. Where it ends before,
+        by its deadline or its server's end, the deletion goes on, and a repeat of the
+        call waits for the rest. A job that another server takes in the first seconds,
+        before it has learnt of the deletion, is deleted as well, or makes the queue
+        anew if it comes behind its end.
         """
 
     @_abc_1.abstractmethod
@@ -144,7 +200,8 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.PauseQueueResponse, _abc.Awaitable[_queue_service_pb2.PauseQueueResponse]]:
         """Stops handing out jobs. Those being processed go on. Idempotent, from any
-        state. Holds on every server before the call returns.
+        state but DELETING; a repeat with another reason changes the reason. Holds on
+        every server before the call returns: no lease starts until ResumeQueue.
         """
 
     @_abc_1.abstractmethod
@@ -153,7 +210,7 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.ResumeQueueRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.ResumeQueueResponse, _abc.Awaitable[_queue_service_pb2.ResumeQueueResponse]]:
-        """Makes a paused or draining queue active. Idempotent."""
+        """Makes a paused or draining queue active, its reason empty. Idempotent."""
 
     @_abc_1.abstractmethod
     def DrainQueue(
@@ -163,7 +220,8 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_queue_service_pb2.DrainQueueResponse, _abc.Awaitable[_queue_service_pb2.DrainQueueResponse]]:
         """Refuses new jobs and works off what is there. Idempotent. Retries of jobs
         already in the queue are not refused, nor is the repeat of an enqueue whose
-        idempotency key is held.
+        idempotency key is held. Other servers may take new jobs for up to five
+        seconds more. A paused queue hands out jobs again.
         """
 
     @_abc_1.abstractmethod
@@ -173,7 +231,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.PurgeQueueResponse, _abc.Awaitable[_queue_service_pb2.PurgeQueueResponse]]:
         """Deletes jobs of a queue by status; never the processing ones. One call
-        deletes at most limit: repeat while more is true.
+        deletes at most limit: repeat while more is true. Jobs are deleted a thousand
+        at a time, the oldest first: where the call ends before its time, those that
+        are gone are gone.
         """
 
     @_abc_1.abstractmethod
@@ -182,6 +242,9 @@ class QueueServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _queue_service_pb2.GetStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_queue_service_pb2.GetStatsResponse, _abc.Awaitable[_queue_service_pb2.GetStatsResponse]]:
-        """Counts jobs over all queues that the caller may see."""
+        """Counts jobs over all queues that the caller may see: exactly, as of one
+        moment. UNAVAILABLE, DATABASE_UNAVAILABLE while jobs are counted for the first
+        time, after an upgrade or when a backup was restored.
+        """
 
 def add_QueueServiceServicer_to_server(servicer: QueueServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

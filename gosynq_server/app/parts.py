@@ -18,7 +18,9 @@ from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.domain.retry import BackoffStrategy, RetryPolicy
 from gosynq_server.domain.worker import Subscription, WorkerMake, WorkerProfile
 from gosynq_server.maintenance.admitter import Admitter
+from gosynq_server.maintenance.counter import Counter
 from gosynq_server.maintenance.pruner import Pruner
+from gosynq_server.maintenance.remover import Remover
 from gosynq_server.maintenance.rescuer import Rescuer
 from gosynq_server.maintenance.sampler import Sampler
 from gosynq_server.maintenance.scheduler import Scheduler
@@ -36,6 +38,8 @@ from gosynq_server.service.firing import Firer
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
+from gosynq_server.service.queue_removal import QueueRemoval
+from gosynq_server.service.queue_verbs import QueueVerbs
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.replicas import Replicas
@@ -72,6 +76,8 @@ class Operations:
     everywhere: Wakeups
     replicas: Replicas
     queues: Queues
+    queue_verbs: QueueVerbs
+    queue_removal: QueueRemoval
     waits: Waits
     ticker: Ticker
     tail: EventTail
@@ -133,6 +139,7 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     registrar = Registrar(database, server_id=server_id, tell=everywhere)
     here.add(registrar)
     queues = Queues(database, defaults=queue_defaults(config))
+    here.add(queues)
     window = config.idempotency_window
     enqueuer = Enqueuer(database, queues, everywhere, ticker, window=window)
     return Operations(
@@ -141,6 +148,8 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         everywhere=everywhere,
         replicas=replicas,
         queues=queues,
+        queue_verbs=QueueVerbs(database, everywhere),
+        queue_removal=QueueRemoval(database, everywhere),
         waits=waits,
         ticker=ticker,
         tail=tail,
@@ -185,6 +194,8 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         workers=workers,
         roster=operations.roster,
         schedules=operations.schedules,
+        queues=operations.queue_verbs,
+        queue_removal=operations.queue_removal,
         info=info,
     )
     return build_server(
@@ -216,6 +227,8 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
         (operations.ticker, operations.ticker.signal),
         (Rescuer(operations.leases), None),
         (Sweeper(database, wakeups, window=config.idempotency_window, retention=config.retention), None),
+        (Counter(database), None),
+        (Remover(database, operations.queue_removal), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
         (Sampler(database, observe), None),
         (operations.registrar, operations.registrar.signal),

@@ -125,6 +125,12 @@ class WorkerNotFound(GosynqError):
     reason = "WORKER_NOT_FOUND"
 
 
+class QueueNotFound(GosynqError):
+    """Queue {queue} not found."""
+
+    reason = "QUEUE_NOT_FOUND"
+
+
 class IdempotencyKeyReused(GosynqError):
     """The idempotency key names job {job_id} of queue {queue}, which has another spec."""
 
@@ -147,6 +153,18 @@ class QueueDraining(GosynqError):
     """Queue {queue} is draining and takes no new jobs."""
 
     reason = "QUEUE_DRAINING"
+
+
+class QueueDeleting(GosynqError):
+    """Queue {queue} is being deleted."""
+
+    reason = "QUEUE_DELETING"
+
+
+class QueueNotEmpty(GosynqError):
+    """Queue {queue} has {jobs} jobs; with force they are deleted as well."""
+
+    reason = "QUEUE_NOT_EMPTY"
 
 
 class EtagMismatch(GosynqError):

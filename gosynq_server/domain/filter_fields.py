@@ -32,6 +32,7 @@ class Comparator(StrEnum):
 
 
 LABELS = "labels"
+ERROR_TYPE = "error_type"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -125,5 +126,9 @@ _READERS: Mapping[str, Callable[[Token], Value]] = {
     "finished_at": _moment,
     "schedule_id": _text,
     "idempotency_key": _text,
+    "concurrency_key": _text,
+    "ordering_key": _text,
+    "fairness_key": _text,
+    ERROR_TYPE: _text,
     LABELS: _text,
 }

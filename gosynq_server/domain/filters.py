@@ -20,11 +20,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from gosynq_server.domain.errors import FilterInvalid
-from gosynq_server.domain.filter_fields import Comparator, Value, read_comparator, read_path, read_value
+from gosynq_server.domain.filter_fields import ERROR_TYPE, Comparator, Value, read_comparator, read_path, read_value
 from gosynq_server.domain.filter_tokens import Token, TokenKind, tokens
+from gosynq_server.domain.job import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_COMPARISONS = 20
 MAX_DEPTH = 20
@@ -63,19 +64,37 @@ class Or:
 Node: TypeAlias = Comparison | Not | And | Or
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicate:
+    """A filter as the database is asked: a jsonpath, whether it asks about errors, in which statuses it may hold."""
+
+    path: str
+    asks_about_errors: bool
+    statuses: frozenset[JobStatus]
+
+
+EVERY_STATUS = frozenset(JobStatus)
+
+
+def compiled(text: str) -> Predicate:
+    """Return what the database is asked for a filter, in ASCII; raise FilterInvalid.
+
+    The path is for `document @@ path`. The document has the fields under their names: id, queue, kind, status, schedule_id,
+    the keys and error_type as text, priority and attempt as numbers, moments as seconds since the Unix epoch or null, labels
+    as an object or null. Every value from outside is a JSON literal in the path, and every name one of ours or of a label
+    key's alphabet.
+    """
+    node = parse(text)
+    return Predicate(
+        path=_rendered(node),
+        asks_about_errors=any(comparison.path == (ERROR_TYPE,) for comparison in _comparisons(node)),
+        statuses=_statuses(node),
+    )
+
+
 def parse(text: str) -> Node:
     """Return the tree of a filter; raise FilterInvalid with the position where it is none."""
     return _Parser(tokens(text)).filter()
-
-
-def to_jsonpath(text: str) -> str:
-    """Return a predicate for `document @@ path`, in ASCII; raise FilterInvalid.
-
-    The document has the fields under their names: id, queue, kind, status, schedule_id and idempotency_key as text,
-    priority and attempt as numbers, moments as seconds since the Unix epoch or null, labels as an object or null. Every
-    value from outside is a JSON literal in the path, and every name one of ours or of a label key's alphabet.
-    """
-    return _rendered(parse(text))
 
 
 class _Parser:
@@ -166,6 +185,38 @@ def _rendered(node: Node) -> str:
             return " && ".join(map(_enclosed, parts)) or "true"
         case Or(parts=parts):
             return " || ".join(map(_enclosed, parts))
+        case _:
+            assert_never(node)
+
+
+def _comparisons(node: Node) -> Iterator[Comparison]:
+    match node:
+        case Comparison():
+            yield node
+        case Not(part=part):
+            yield from _comparisons(part)
+        case And(parts=parts) | Or(parts=parts):
+            for part in parts:
+                yield from _comparisons(part)
+        case _:
+            assert_never(node)
+
+
+def _statuses(node: Node) -> frozenset[JobStatus]:
+    """Return the statuses of all jobs of which it may hold, and perhaps more."""
+    match node:
+        case Comparison(path=("status",), comparator=Comparator.EQUAL, value=value):
+            return frozenset({JobStatus(str(value))})
+        case Comparison(path=("status",), comparator=Comparator.NOT_EQUAL, value=value):
+            return EVERY_STATUS - {JobStatus(str(value))}
+        case Not(part=Comparison(path=("status",)) as part):
+            return EVERY_STATUS - _statuses(part)
+        case And(parts=parts):
+            return EVERY_STATUS.intersection(*map(_statuses, parts))
+        case Or(parts=parts):
+            return frozenset[JobStatus]().union(*map(_statuses, parts))
+        case Comparison() | Not():
+            return EVERY_STATUS
         case _:
             assert_never(node)
 

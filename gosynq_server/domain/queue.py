@@ -16,6 +16,7 @@ class QueueState(StrEnum):
     ACTIVE = "active"
     PAUSED = "paused"
     DRAINING = "draining"
+    DELETING = "deleting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,11 @@ class QueueLimits:
     max_leases_per_second: float | None = None
     lease_burst: int | None = None
     max_pending: int | None = None
+
+    @property
+    def lease_interval(self) -> timedelta | None:
+        """The time between two leases at the rate, where there is one."""
+        return None if self.max_leases_per_second is None else timedelta(seconds=1 / self.max_leases_per_second)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

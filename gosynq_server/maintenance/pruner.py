@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.job import JobId
-from gosynq_server.store import events, partitions
+from gosynq_server.store import events, partitions, queue_counts
 from gosynq_server.store.partitions import Partitioned
 
 if TYPE_CHECKING:
@@ -34,15 +34,22 @@ class Pruner:
         for table, ahead in _DAYS_AHEAD.items():
             for days in ahead:
                 await partitions.make(self._database, table, today + timedelta(days=days))
+        # What is not counted by now would never be: no server may have been there for days.
+        await queue_counts.add(self._database, min_age=timedelta())
         await self._prune_jobs(before=today + timedelta(days=1))
         await self._prune_events(before=today - self._event_days)
+        await queue_counts.prune(self._database)
         return _LOOK_EVERY
 
     async def _prune_jobs(self, *, before: date) -> None:
         last: JobId | None = _FIRST_ID
         while last is not None:
             last = await partitions.prune_jobs_with_history(self._database, before=before, after=last, limit=_BATCH)
-        await self._drop(Partitioned.FINISHED, before=before)
+        for day in await partitions.days(self._database, Partitioned.FINISHED):
+            if day < before:
+                await partitions.detach(self._database, day)
+        for name in await partitions.detached(self._database):
+            await partitions.drop_detached(self._database, name)
         while await partitions.prune_jobs_without_day(self._database, before=before, limit=_BATCH) == _BATCH:
             pass
 
@@ -50,10 +57,7 @@ class Pruner:
         # First, and so that none is left behind which there were events that go now: a reader could miss them.
         while await events.prune_ticks(self._database, before=before, late=_COMMITTED_LATE, limit=_BATCH) == _BATCH:
             pass
-        await self._drop(Partitioned.EVENTS, before=before)
-        await partitions.prune_events_without_day(self._database, before=before)
-
-    async def _drop(self, table: Partitioned, *, before: date) -> None:
-        for day in await partitions.days(self._database, table):
+        for day in await partitions.days(self._database, Partitioned.EVENTS):
             if day < before:
-                await partitions.drop(self._database, table, day)
+                await partitions.drop(self._database, Partitioned.EVENTS, day)
+        await partitions.prune_events_without_day(self._database, before=before)

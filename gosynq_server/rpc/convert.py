@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf import duration_pb2, timestamp_pb2
 
@@ -15,6 +15,8 @@ from gosynq_server.domain.retry import BackoffStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from google.protobuf.message import Message
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +75,16 @@ def length_of(duration: duration_pb2.Duration, field: str) -> timedelta:
     if abs(seconds) > _LONGEST_SECONDS or abs(nanos) >= _NANOS or seconds * nanos < 0:
         raise refusal(field, "must be a well-formed duration of at most 10000 years", "duration.range")
     return timedelta(seconds=seconds, microseconds=int(nanos / 1000))
+
+
+def given(message: Message, name: str) -> Any:
+    """Return the value of an optional field, or None where it is unset."""
+    return getattr(message, name) if message.HasField(name) else None
+
+
+def length_given(message: Message, name: str, path: str) -> timedelta | None:
+    """Return the length in a field, or None where it is unset; ValidationFailed names the field below path."""
+    return length_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None
 
 
 def text_of(text: str, field: str) -> str:

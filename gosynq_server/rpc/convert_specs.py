@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gosynq.v1 import job_pb2, job_service_pb2
 from gosynq_server.domain.cursors import encode_cursor
@@ -16,7 +16,8 @@ from gosynq_server.rpc.convert import (
     STRATEGIES,
     STRATEGY_NUMBERS,
     duration,
-    length_of,
+    given,
+    length_given,
     moment_of,
     text_of,
     texts_of,
@@ -26,7 +27,7 @@ from gosynq_server.rpc.convert_jobs import job_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from google.protobuf.message import Message
 
@@ -42,18 +43,18 @@ def spec_of(spec: job_pb2.JobSpec, path: str = "job") -> JobSpec:
         payload=payload,
         content_type=content_type,
         priority=PRIORITIES[spec.priority],
-        max_retries=_given(spec, "max_retries"),
-        max_deliveries=_given(spec, "max_deliveries"),
+        max_retries=given(spec, "max_retries"),
+        max_deliveries=given(spec, "max_deliveries"),
         run_at=_moment(spec, "run_at", path),
-        delay=_length(spec, "delay", path),
+        delay=length_given(spec, "delay", path),
         idempotency_key=spec.idempotency_key,
         labels=texts_of(spec.labels, f"{path}.labels"),
         headers=texts_of(spec.headers, f"{path}.headers"),
-        retry_policy=_policy_of(spec.retry_policy, f"{path}.retry_policy") if spec.HasField("retry_policy") else None,
-        lease_duration=_length(spec, "lease_duration", path),
-        attempt_timeout=_length(spec, "attempt_timeout", path),
+        retry_policy=policy_of(spec.retry_policy, f"{path}.retry_policy") if spec.HasField("retry_policy") else None,
+        lease_duration=length_given(spec, "lease_duration", path),
+        attempt_timeout=length_given(spec, "attempt_timeout", path),
         expires_at=_moment(spec, "expires_at", path),
-        retention=_length(spec, "retention", path),
+        retention=length_given(spec, "retention", path),
         concurrency_key=spec.concurrency_key,
         ordering_key=spec.ordering_key,
         fairness_key=spec.fairness_key,
@@ -77,7 +78,7 @@ def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
         max_deliveries=spec.max_deliveries,
         labels=spec.labels,
         headers=spec.headers,
-        retry_policy=None if spec.retry_policy is None else _policy_message(spec.retry_policy),
+        retry_policy=None if spec.retry_policy is None else policy_message(spec.retry_policy),
         lease_duration=duration(spec.lease_duration),
         attempt_timeout=duration(spec.attempt_timeout),
         retention=duration(spec.retention),
@@ -120,20 +121,22 @@ def _content_of(spec: job_pb2.JobSpec, path: str) -> tuple[bytes, str]:
             return b"{}", JSON_CONTENT_TYPE
 
 
-def _policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
+def policy_of(policy: job_pb2.RetryPolicy, path: str) -> RetryPolicyOverride:
+    """Return what a caller says of a retry policy; ValidationFailed names fields below path."""
     return RetryPolicyOverride(
         strategy=STRATEGIES[policy.strategy],
-        initial_backoff=_length(policy, "initial_backoff", path),
-        multiplier=_given(policy, "multiplier"),
-        max_backoff=_length(policy, "max_backoff", path),
-        jitter=_given(policy, "jitter"),
+        initial_backoff=length_given(policy, "initial_backoff", path),
+        multiplier=given(policy, "multiplier"),
+        max_backoff=length_given(policy, "max_backoff", path),
+        jitter=given(policy, "jitter"),
     )
 
 
 _UNSAID_STRATEGY = job_pb2.BACKOFF_STRATEGY_UNSPECIFIED
 
 
-def _policy_message(policy: RetryPolicyOverride) -> job_pb2.RetryPolicy:
+def policy_message(policy: RetryPolicyOverride) -> job_pb2.RetryPolicy:
+    """Return what is said of a retry policy, as callers get it."""
     return job_pb2.RetryPolicy(
         strategy=_UNSAID_STRATEGY if policy.strategy is None else STRATEGY_NUMBERS[policy.strategy],
         initial_backoff=duration(policy.initial_backoff),
@@ -143,13 +146,5 @@ def _policy_message(policy: RetryPolicyOverride) -> job_pb2.RetryPolicy:
     )
 
 
-def _given(message: Message, name: str) -> Any:
-    return getattr(message, name) if message.HasField(name) else None
-
-
 def _moment(message: Message, name: str, path: str) -> datetime | None:
     return moment_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None
-
-
-def _length(message: Message, name: str, path: str) -> timedelta | None:
-    return length_of(getattr(message, name), f"{path}.{name}") if message.HasField(name) else None

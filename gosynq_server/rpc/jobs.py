@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gosynq.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 from gosynq_server.domain.lifecycle import TERMINAL
 from gosynq_server.rpc.convert import length_of, moment_of, text_of, wait_of
+from gosynq_server.rpc.convert_explanations import explanation_message
 from gosynq_server.rpc.convert_jobs import attempts_message, job_message, page_message, page_size_of, query_of
 from gosynq_server.rpc.convert_specs import batch_message, enqueued_message, spec_of, specs_of
 from gosynq_server.rpc.enqueue_stream import EnqueueStream
@@ -87,6 +88,12 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         asked = length_of(request.timeout, "timeout") if request.HasField("timeout") else _USUAL_WAIT
         job = await self._jobs.wait(request.job_id, wait_of(asked, context.time_remaining()))
         return job_service_pb2.WaitJobResponse(done=job.status in TERMINAL, job=job_message(job, full=True))
+
+    async def ExplainJob(
+        self, request: job_service_pb2.ExplainJobRequest, context: Context
+    ) -> job_service_pb2.ExplainJobResponse:
+        """Say why a job is not running, or not done."""
+        return explanation_message(*await self._jobs.explain(request.job_id))
 
     async def CancelJob(
         self, request: job_service_pb2.CancelJobRequest, context: Context

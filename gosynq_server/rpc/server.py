@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -23,19 +23,20 @@ from gosynq_server.rpc.handler_table import HandlerTable
 from gosynq_server.rpc.health import HealthBoard
 from gosynq_server.rpc.interceptors import CallInterceptor
 from gosynq_server.rpc.jobs import JobServicer
+from gosynq_server.rpc.queues import QueueServicer
 from gosynq_server.rpc.reflection import add_reflection
 from gosynq_server.rpc.schedules import ScheduleServicer
 from gosynq_server.rpc.watch_stream import Unobserved
 from gosynq_server.rpc.workers import WorkerServicer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gosynq_server.rpc.interceptors import Observe
     from gosynq_server.rpc.watch_stream import WatchObserver
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
+    from gosynq_server.service.queue_removal import QueueRemoval
+    from gosynq_server.service.queue_verbs import QueueVerbs
     from gosynq_server.service.roster import Roster
     from gosynq_server.service.schedules import Schedules
     from gosynq_server.service.watches import Watches
@@ -70,6 +71,8 @@ class Services:
     workers: Workers
     roster: Roster
     schedules: Schedules
+    queues: QueueVerbs
+    queue_removal: QueueRemoval
     info: ServerInfo
 
 
@@ -204,16 +207,12 @@ def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptio
         services.workers, server_id=services.info.server_id, draining=draining, stream_age=options.stream_age
     )
     worker_service_pb2_grpc.add_WorkerServiceServicer_to_server(workers, server)
+    queues = QueueServicer(services.queues, services.queue_removal)
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(queues, server)
     job_service_pb2_grpc.add_JobServiceServicer_to_server(jobs, server)
     admin_service_pb2_grpc.add_AdminServiceServicer_to_server(admin, server)
     schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server(ScheduleServicer(services.schedules), server)
-    for add, servicer in _NOT_BUILT:
-        add(servicer(), server)
 
-
-_NOT_BUILT: tuple[tuple[Callable[[Any, grpc.aio.Server], None], type[Any]], ...] = (
-    (queue_service_pb2_grpc.add_QueueServiceServicer_to_server, queue_service_pb2_grpc.QueueServiceServicer),
-)
 
 _SHARED_OPTIONS = (("grpc.so_reuseport", 0),)
 """Two servers on one port would share its calls in silence."""

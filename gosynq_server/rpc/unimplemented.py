@@ -10,15 +10,5 @@ UNIMPLEMENTED_RPCS = frozenset(
         "/gosynq.v1.JobService/BulkCancelJobs",
         "/gosynq.v1.JobService/BulkDeleteJobs",
         "/gosynq.v1.JobService/BulkRetryJobs",
-        "/gosynq.v1.JobService/ExplainJob",
-        "/gosynq.v1.QueueService/DeleteQueue",
-        "/gosynq.v1.QueueService/DrainQueue",
-        "/gosynq.v1.QueueService/GetQueue",
-        "/gosynq.v1.QueueService/GetStats",
-        "/gosynq.v1.QueueService/ListQueues",
-        "/gosynq.v1.QueueService/PauseQueue",
-        "/gosynq.v1.QueueService/PurgeQueue",
-        "/gosynq.v1.QueueService/ResumeQueue",
-        "/gosynq.v1.QueueService/UpdateQueue",
     }
 )

@@ -12,6 +12,7 @@ from gosynq_server.domain.errors import (
     GosynqError,
     IdempotencyKeyReused,
     PayloadTooLarge,
+    QueueDeleting,
     QueueDraining,
     QueueFull,
     ValidationFailed,
@@ -54,7 +55,12 @@ class Enqueued:
 
 
 def new_job(spec: JobSpec, queue: Queue) -> NewJob:
-    """Check a spec against its queue and give it an id; raises PayloadTooLarge, QueueDraining and ValidationFailed."""
+    """Check a spec against its queue and give it an id.
+
+    Raises QueueDeleting, PayloadTooLarge, QueueDraining and ValidationFailed.
+    """
+    if queue.state is QueueState.DELETING:
+        raise QueueDeleting(queue=queue.name)
     limit = queue.defaults.max_payload_bytes
     if len(spec.payload) > limit:
         raise PayloadTooLarge(size=len(spec.payload), limit=limit)

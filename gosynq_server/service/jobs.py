@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from gosynq_server.domain.errors import DatabaseBusy, JobNotFound, JobProcessing, JobTerminal
-from gosynq_server.domain.filters import to_jsonpath
+from gosynq_server.domain.explanation import explain
+from gosynq_server.domain.filters import compiled
 from gosynq_server.domain.ids import parse_job_id
 from gosynq_server.domain.job import Job, JobId, JobStatus, Stage
 from gosynq_server.domain.lifecycle import TERMINAL
@@ -19,8 +20,8 @@ from gosynq_server.domain.paging import (
     query_digest,
 )
 from gosynq_server.service.waits import wait_until
-from gosynq_server.store import jobs
-from gosynq_server.store.jobs import Conditions, Location
+from gosynq_server.store import explanations, jobs
+from gosynq_server.store.jobs import Conditions, Kept, Location, Start
 from gosynq_server.store.records import Row, attempt_of, job_of, storable
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from gosynq_server.domain.event import EventFilter
+    from gosynq_server.domain.explanation import Hold
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.waits import Waits
     from gosynq_server.service.wakeups import Wakeups
@@ -118,6 +120,14 @@ class Jobs:
             await wait_until(ended, timeout)
         return await self.get(job_id, with_content=True)
 
+    async def explain(self, job_id: str) -> tuple[JobStatus, Sequence[Hold]]:
+        """Return a job's status and everything that holds it; raises JobNotFound."""
+        job = parse_job_id(job_id)
+        situation = await explanations.situation(self._database, job)
+        if situation is None:
+            raise JobNotFound(job_id=job)
+        return situation.status, explain(situation)
+
     async def cancel(self, job_id: str, *, reason: str, force: bool) -> Job:
         """Cancel a job, or ask its worker to; return it as it is then. Raises JobNotFound and JobTerminal."""
         job, said = parse_job_id(job_id), storable(reason)
@@ -170,23 +180,26 @@ class Jobs:
             raise JobTerminal(job_id=job, status=location.status)
         if location.stage is Stage.RUNNING and not force:
             return await self._request_cancel(location, job, reason=reason)
-        kept_for = await self._kept_for(location)
+        kept = await self._kept(location.queue)
         if location.stage is Stage.RUNNING:
+            kept_for = max(kept.retention if location.retention is None else location.retention, kept.window)
             done = await jobs.cancel_running(self._database, location.queue, job, kept_for=kept_for, reason=reason)
             if done:
                 self._wakeups.cancel_requested(job, reason, lease_lost=True)
         else:
-            done = await jobs.cancel_pending(
-                self._database, location.queue, job, stage=location.stage, kept_for=kept_for, reason=reason
+            done = bool(
+                await jobs.cancel_pending(
+                    self._database, location.queue, [job], stage=location.stage, kept=kept, reason=reason
+                )
             )
         self._wakeups.jobs_finished([job] if done else [])
         return done
 
     async def _request_cancel(self, location: Location, job: JobId, *, reason: str) -> bool:
-        asked = await jobs.request_cancel(self._database, location.queue, job, reason=reason)
+        asked = await jobs.request_cancel(self._database, location.queue, [job], reason=reason)
         if asked:
             self._wakeups.cancel_requested(job, reason)
-        return asked
+        return bool(asked)
 
     async def _retry_at(self, location: Location, job: JobId, *, run_at: datetime | None) -> bool:
         match location.status:
@@ -194,8 +207,11 @@ class Jobs:
                 raise JobProcessing(job_id=job, worker_id=location.worker_id)
             case JobStatus.COMPLETED:
                 raise JobTerminal(job_id=job, status=location.status)
-            case JobStatus.PENDING | JobStatus.FAILED | JobStatus.CANCELLED:
+            case JobStatus.PENDING:
                 done = await jobs.reschedule(self._database, location.queue, job, stage=location.stage, run_at=run_at)
+            case JobStatus.FAILED | JobStatus.CANCELLED:
+                start, statuses = Start(run_at=run_at), (location.status,)
+                done = bool(await jobs.retry(self._database, location.queue, [job], start=start, statuses=statuses))
             case _:
                 assert_never(location.status)
         if done:
@@ -206,15 +222,22 @@ class Jobs:
         running = location.stage is Stage.RUNNING
         if running and not force:
             raise JobProcessing(job_id=job, worker_id=location.worker_id)
-        done = await jobs.delete(self._database, location.queue, job, stage=location.stage)
+        done = await self._delete(location, job)
         if done and running:
             self._wakeups.cancel_requested(job, "deleted", lease_lost=True)
         self._wakeups.jobs_finished([job] if done else [])
         return done
 
-    async def _kept_for(self, location: Location) -> timedelta:
-        defaults = (await self._queues.get(location.queue)).defaults
-        return max(defaults.retention if location.retention is None else location.retention, self._window)
+    async def _delete(self, location: Location, job: JobId) -> bool:
+        queue, stage = location.queue, location.stage
+        if stage is Stage.RUNNING:
+            return await jobs.delete_running(self._database, queue, job)
+        if stage is Stage.FINISHED:
+            return bool(await jobs.delete_finished(self._database, queue, [job], statuses=(location.status,)))
+        return bool(await jobs.delete_pending(self._database, queue, [job], stage=stage))
+
+    async def _kept(self, queue: str) -> Kept:
+        return Kept(retention=(await self._queues.get(queue)).defaults.retention, window=self._window)
 
     async def _whole(self, page: Sequence[Row]) -> tuple[Row, ...]:
         """Read a page again with its content; jobs deleted meanwhile fall out."""
@@ -229,10 +252,12 @@ class Jobs:
 
 
 def _conditions(query: JobQuery) -> Conditions:
+    predicate = compiled(query.filter) if query.filter.strip() else None
     return Conditions(
         statuses=list(query.statuses),
         queues=list(query.queues),
         kinds=list(query.kinds),
         priorities=list(query.priorities),
-        path=to_jsonpath(query.filter) if query.filter.strip() else None,
+        path=None if predicate is None else predicate.path,
+        asks_about_errors=predicate is not None and predicate.asks_about_errors,
     )

@@ -41,7 +41,8 @@ class Exchanged:
     """What an exchange came to: the new leases, and of the offered results, by their leases, what became of them.
 
     statuses are those of the jobs whose results were applied, found those of the others, where there are such jobs;
-    replaced is what was recorded in place of results that could not be applied as they were.
+    replaced is what was recorded in place of results that could not be applied as they were. again_in is set where the
+    queue's rate was in the way: there may be more after so long.
     """
 
     leases: Sequence[Lease] = ()
@@ -49,6 +50,7 @@ class Exchanged:
     refused: Mapping[LeaseKey, RefusalReason] = field(default_factory=dict)
     found: Mapping[LeaseKey, JobStatus] = field(default_factory=dict)
     replaced: Mapping[LeaseKey, Outcome] = field(default_factory=dict)
+    again_in: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,8 @@ class Leases:
             missed, granted = await leases.exchange(self._database, settings, completions, self._claim(taking, wanted))
         statuses |= dict.fromkeys(good.keys() - missed, JobStatus.COMPLETED)
         self._tell(granted, good.keys() - missed)
+        if statuses and settings.limits.max_concurrency is not None:
+            self._wakeups.jobs_ready(queue)
         gone = await self._gone(queue, ended.keys() - statuses)
         return Exchanged(
             leases=granted,
@@ -96,6 +100,7 @@ class Leases:
             refused={key: _reason(lease.settled) for key, lease in gone.items()},
             found={key: lease.job_status for key, lease in gone.items() if lease.job_status is not None},
             replaced=replaced,
+            again_in=settings.limits.lease_interval if len(granted) < wanted else None,
         )
 
     def _claim(self, taking: Taking, wanted: int) -> Claim:
@@ -151,6 +156,8 @@ class Leases:
         until = max(lease.seen_at for lease in group)
         settler = Settler(self._database, queue, self._wakeups, window=self._window, until=until)
         held = await settler.settle(endings)
+        if held and queue.limits.max_concurrency is not None:
+            self._wakeups.jobs_ready(queue.name)
         if held:
             _log.warning("leases ran out", extra={"queue": queue.name, "count": len(held)})
 

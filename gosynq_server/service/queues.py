@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.queue import Queue
+from gosynq_server.service.wakeups import Deaf
 from gosynq_server.store import queues
 
 if TYPE_CHECKING:
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 _MAX_AGE_SECONDS = 5.0
 
 
-class Queues:
-    """What is known of the queues. A setting changed elsewhere is seen after five seconds at the latest."""
+class Queues(Deaf):
+    """What is known of the queues. A change that it is not told of is seen after five seconds at the latest."""
 
     def __init__(self, database: Database, *, defaults: QueueDefaults) -> None:
         self._database = database
         self._defaults = defaults
         self._known: dict[str, tuple[float, Queue]] = {}
+        self._changes = 0
+
+    def queue_changed(self, queue: str) -> None:
+        """Read a queue anew when it is asked for next."""
+        self._changes += 1
+        self._known.pop(queue, None)
 
     async def get(self, name: str) -> Queue:
         """Return a queue's settings; one that is not there has the server's."""
@@ -40,7 +47,9 @@ class Queues:
         now = time.monotonic()
         if queue is not None and now - read_at < _MAX_AGE_SECONDS:
             return queue
+        changes = self._changes
         found = await queues.get(self._database, name, defaults=self._defaults)
-        if found is not None:
+        # What was read before a change came in between may be from before it.
+        if found is not None and changes == self._changes:
             self._known[name] = (now, found)
         return found

@@ -47,6 +47,7 @@ class Replicas(Deaf):
         self._on_tick = on_tick
         self._ready: set[str] = set()
         self._scheduled: set[str] = set()
+        self._changed: set[str] = set()
         self._cancels: dict[JobId, tuple[str, bool]] = {}
         self._workers: set[str] = set()
         self._something = Signal()
@@ -59,6 +60,11 @@ class Replicas(Deaf):
     def jobs_scheduled(self, queue: str) -> None:
         """Tell the others that jobs of a queue may have got an earlier start."""
         self._scheduled.add(queue)
+        self._something.set()
+
+    def queue_changed(self, queue: str) -> None:
+        """Tell the others that a queue is to be read anew."""
+        self._changed.add(queue)
         self._something.set()
 
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
@@ -89,6 +95,7 @@ class Replicas(Deaf):
                 "from": self._server_id,
                 "ready": sorted(self._ready)[:_MOST_NAMES],
                 "scheduled": sorted(self._scheduled)[:_MOST_NAMES],
+                "changed": sorted(self._changed)[:_MOST_NAMES],
                 "cancels": [
                     [job, _short(reason), lease_lost]
                     for job, (reason, lease_lost) in list(self._cancels.items())[:_MOST_CANCELS]
@@ -96,7 +103,8 @@ class Replicas(Deaf):
                 "workers": sorted(self._workers)[:_MOST_WORKERS],
             }
         )
-        self._ready, self._scheduled, self._cancels, self._workers = set(), set(), {}, set()
+        self._ready, self._scheduled, self._changed = set(), set(), set()
+        self._cancels, self._workers = {}, set()
         try:
             await notices.send(self._database, notice.decode())
         except GosynqError as error:
@@ -118,6 +126,8 @@ class Replicas(Deaf):
             self._here.jobs_ready(queue)
         for queue in told["scheduled"]:
             self._here.jobs_scheduled(queue)
+        for queue in told.get("changed", ()):
+            self._here.queue_changed(queue)
         for job, reason, lease_lost in told["cancels"]:
             self._here.cancel_requested(JobId(job), reason, lease_lost=lease_lost)
         # Absent from what a server of an earlier version tells.

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.errors import DatabaseBusy
-from gosynq_server.domain.job import Stage
+from gosynq_server.domain.job import JobId, Stage
 from gosynq_server.store import jobs
+from gosynq_server.store.jobs import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import timedelta
 
-    from gosynq_server.domain.job import JobId
     from gosynq_server.service.queues import Queues
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Transaction
@@ -24,10 +25,10 @@ _TRIES = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """What became of jobs: those that are cancelled, and those whose workers are asked to."""
+    """What becomes of jobs, written down as it is done: those that are cancelled, those whose workers are asked to."""
 
-    finished: tuple[JobId, ...]
-    asked: tuple[JobId, ...]
+    finished: list[JobId] = field(default_factory=list)
+    asked: list[JobId] = field(default_factory=list)
 
 
 class Superseder:
@@ -39,18 +40,17 @@ class Superseder:
         self._window = window
 
     async def cancel(self, transaction: Transaction, previous: Mapping[JobId, Location], *, reason: str) -> Superseded:
-        """Cancel jobs where they are; one that has become terminal meanwhile is left so."""
-        finished, asked = [], []
-        # In the order in which those who settle them lock them: two that meet could wait for each other otherwise.
-        for job in sorted(previous, key=lambda job: (previous[job].queue, job)):
-            match await self._cancel(transaction, job, previous[job], reason):
-                case None:
-                    continue
-                case Stage.RUNNING:
-                    asked.append(job)
-                case _:
-                    finished.append(job)
-        return Superseded(finished=tuple(finished), asked=tuple(asked))
+        """Cancel jobs where they are; one that has become terminal meanwhile is left so. Raises DatabaseBusy."""
+        done, left = Superseded(), dict(previous)
+        for _ in range(_TRIES):
+            for (queue, stage), group in sorted(_by_place(left).items()):
+                await self._cancel_there(transaction, queue, stage, group, reason, done)
+            # Those that were elsewhere by then have moved on.
+            ended = {*done.finished, *done.asked}
+            left = await jobs.locate_unfinished(transaction, [job for job in left if job not in ended])
+            if not left:
+                return done
+        raise DatabaseBusy
 
     def wake(self, superseded: Superseded, *, reason: str) -> None:
         """Tell of what was cancelled, after the commit."""
@@ -59,21 +59,25 @@ class Superseder:
         for job in superseded.asked:
             self._wakeups.cancel_requested(job, reason)
 
-    async def _cancel(self, transaction: Transaction, job: JobId, place: Location | None, reason: str) -> Stage | None:
-        """Cancel one job and say where it was, or None where it has become terminal."""
-        for _ in range(_TRIES):
-            if place is None:
-                return None
-            if await self._cancel_at(transaction, job, place, reason):
-                return place.stage
-            place = (await jobs.locate_unfinished(transaction, [job])).get(job)
-        raise DatabaseBusy
+    async def _cancel_there(
+        self,
+        transaction: Transaction,
+        queue: str,
+        stage: Stage,
+        group: Sequence[JobId],
+        reason: str,
+        done: Superseded,
+    ) -> None:
+        if stage is Stage.RUNNING:
+            done.asked.extend(await jobs.request_cancel(transaction, queue, group, reason=reason))
+            return
+        kept = Kept(retention=(await self._queues.get(queue)).defaults.retention, window=self._window)
+        cancelled = await jobs.cancel_pending(transaction, queue, group, stage=stage, kept=kept, reason=reason)
+        done.finished.extend(sorted(cancelled))
 
-    async def _cancel_at(self, transaction: Transaction, job: JobId, place: Location, reason: str) -> bool:
-        if place.stage is Stage.RUNNING:
-            return await jobs.request_cancel(transaction, place.queue, job, reason=reason)
-        retention = (await self._queues.get(place.queue)).defaults.retention
-        kept_for = max(retention if place.retention is None else place.retention, self._window)
-        return await jobs.cancel_pending(
-            transaction, place.queue, job, stage=place.stage, kept_for=kept_for, reason=reason
-        )
+
+def _by_place(found: Mapping[JobId, Location]) -> dict[tuple[str, Stage], list[JobId]]:
+    places: defaultdict[tuple[str, Stage], list[JobId]] = defaultdict(list)
+    for job, location in found.items():
+        places[location.queue, location.stage].append(job)
+    return places

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import asyncio
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from gosynq_client.worker.outcomes import Released
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from gosynq_server.domain.lease_names import Told
     from gosynq_server.service.leases import Leases, Taking
     from gosynq_server.store.database import Database
+
+
+_SHORTEST_LOOK = timedelta(milliseconds=10)
+"""A queue that is held up by its rate is asked no more often: by then several leases are due at once."""
+
+
+_LONGEST_LOOK = timedelta(seconds=1)
 
 
 def _unbounded(queue: str) -> int | None:
@@ -77,6 +86,7 @@ class Taker(Deaf):
         self._turns = Turns(demand.weights)
         self._promising: dict[str, None] = {}
         self._stranded: list[Lease] = []
+        self._vain_looks: Counter[str] = Counter()
         self.woken = Signal()
 
     @property
@@ -151,7 +161,22 @@ class Taker(Deaf):
             raise
         if promising and len(exchanged.leases) >= wanted:
             self._promising[queue] = None
+        elif promising and exchanged.again_in is not None:
+            self._look_again(queue, exchanged)
         return exchanged
+
+    def _look_again(self, queue: str, exchanged: Exchanged) -> None:
+        """Look into a queue again when its rate may let more through.
+
+        Later and later where nothing comes, as there may be nothing; a look of all queues comes after a second anyway.
+        """
+        vain = 0 if exchanged.leases else self._vain_looks[queue] + 1
+        self._vain_looks[queue] = vain
+        delay = max(exchanged.again_in or _SHORTEST_LOOK, _SHORTEST_LOOK) * 2**vain
+        if delay < _LONGEST_LOOK:
+            asyncio.get_running_loop().call_later(delay.total_seconds(), self.jobs_ready, queue)
+        else:
+            self._vain_looks[queue] = 0
 
 
 def _given_back(lease: Lease) -> RemoteResult:

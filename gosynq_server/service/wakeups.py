@@ -24,6 +24,9 @@ class WakeupListener(Protocol):
     def jobs_held(self, queue: str) -> None:
         """Tell that jobs of a queue may wait for a place of their key, or that there may be a place."""
 
+    def queue_changed(self, queue: str) -> None:
+        """Tell that a queue's settings or its state are others now, or that it is gone."""
+
     def jobs_started(self) -> None:
         """Tell that jobs have been leased."""
 
@@ -78,6 +81,11 @@ class Wakeups:
         for listener in self._listeners:
             listener.jobs_held(queue)
 
+    def queue_changed(self, queue: str) -> None:
+        """Tell that a queue's settings or its state are others now, or that it is gone."""
+        for listener in self._listeners:
+            listener.queue_changed(queue)
+
     def jobs_started(self) -> None:
         """Tell that jobs have been leased."""
         for listener in self._listeners:
@@ -117,6 +125,9 @@ class Deaf:
         """Ignore it."""
 
     def jobs_held(self, queue: str) -> None:
+        """Ignore it."""
+
+    def queue_changed(self, queue: str) -> None:
         """Ignore it."""
 
     def jobs_started(self) -> None:

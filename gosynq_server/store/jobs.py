@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.domain.job import JobStatus, Stage
 from gosynq_server.store.records import labels_text, retry_policy_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime, timedelta
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from asyncpg import Record
 
@@ -186,6 +187,7 @@ async def list_page(
         conditions.path,
         after,
         limit,
+        conditions.asks_about_errors,
     )
 
 
@@ -198,6 +200,7 @@ class Conditions:
     kinds: list[str]
     priorities: list[Priority]
     path: str | None
+    asks_about_errors: bool
 
 
 async def list_attempts(executor: Executor, job: JobId, *, after: int | None, limit: int) -> Sequence[Record]:
@@ -205,16 +208,25 @@ async def list_attempts(executor: Executor, job: JobId, *, after: int | None, li
     return await executor.fetch("attempts_list", job, after, limit)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """How long jobs stay after their end: those that do not say it themselves, and every job at least."""
+
+    retention: timedelta
+    window: timedelta
+
+
 async def cancel_pending(
-    executor: Executor, queue: str, job: JobId, *, stage: Stage, kept_for: timedelta, reason: str
-) -> bool:
-    """Cancel a scheduled or ready job; False where it is no longer there."""
-    return bool(await executor.fetch(f"jobs_cancel_{stage}", queue, job, kept_for, reason))
+    executor: Executor, queue: str, jobs: Sequence[JobId], *, stage: Stage, kept: Kept, reason: str
+) -> set[JobId]:
+    """Cancel scheduled or ready jobs of one queue; return those that were there."""
+    rows = await executor.fetch(f"jobs_cancel_{stage}", queue, jobs, kept.retention, kept.window, reason)
+    return set(map(job_id, rows))
 
 
-async def request_cancel(executor: Executor, queue: str, job: JobId, *, reason: str) -> bool:
-    """Ask for the cancel of a running job; False where it is no longer running."""
-    return bool(await executor.fetch("jobs_request_cancel", queue, job, reason))
+async def request_cancel(executor: Executor, queue: str, jobs: Sequence[JobId], *, reason: str) -> dict[JobId, bool]:
+    """Ask for the cancel of running jobs of one queue; say of those that are there whether it is asked for only now."""
+    return {job_id(row): row["asked"] for row in await executor.fetch("jobs_request_cancel", queue, jobs, reason)}
 
 
 async def cancel_running(executor: Executor, queue: str, job: JobId, *, kept_for: timedelta, reason: str) -> bool:
@@ -223,14 +235,53 @@ async def cancel_running(executor: Executor, queue: str, job: JobId, *, kept_for
 
 
 async def reschedule(executor: Executor, queue: str, job: JobId, *, stage: Stage, run_at: datetime | None) -> bool:
-    """Give a pending job another start, or make a failed or cancelled one pending; False where it has moved on."""
-    name = "jobs_retry_finished" if stage is Stage.FINISHED else f"jobs_reschedule_{stage}"
-    return bool(await executor.fetch(name, queue, job, run_at))
+    """Give a pending job another start; False where it has moved on."""
+    return bool(await executor.fetch(f"jobs_reschedule_{stage}", queue, job, run_at))
 
 
-async def delete(executor: Executor, queue: str, job: JobId, *, stage: Stage) -> bool:
-    """Delete a job from the stage that it is in; False where it has moved on."""
-    return bool(await executor.fetch(f"jobs_delete_{stage}", queue, job))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """When jobs are to run, None being now, and how much later each of them; without delays all at once."""
+
+    run_at: datetime | None
+    delays: Mapping[JobId, timedelta] = field(default_factory=dict)
+
+    def delays_of(self, jobs: Sequence[JobId]) -> list[timedelta]:
+        """Return how much later each of these is to run."""
+        return [self.delays.get(job, timedelta()) for job in jobs]
+
+
+async def retry(
+    executor: Executor, queue: str, jobs: Sequence[JobId], *, start: Start, statuses: Collection[JobStatus]
+) -> set[JobId]:
+    """Make failed or cancelled jobs of one queue pending; return those that were there in one of these statuses."""
+    rows = await executor.fetch("jobs_retry_finished", queue, jobs, start.run_at, start.delays_of(jobs), list(statuses))
+    return set(map(job_id, rows))
+
+
+async def move_dead_letters(
+    executor: Executor, queue: str, jobs: Sequence[JobId], *, start: Start, target: str
+) -> set[JobId]:
+    """Make dead letters of one queue pending in another one; return those that were there."""
+    rows = await executor.fetch("dead_letters_move", queue, jobs, start.run_at, start.delays_of(jobs), target)
+    return set(map(job_id, rows))
+
+
+async def delete_running(executor: Executor, queue: str, job: JobId) -> bool:
+    """Delete a running job, voiding its lease; False where it is no longer running."""
+    return bool(await executor.fetch("jobs_delete_running", queue, job))
+
+
+async def delete_pending(executor: Executor, queue: str, jobs: Sequence[JobId], *, stage: Stage) -> set[JobId]:
+    """Delete scheduled or ready jobs of one queue; return those that were there."""
+    return set(map(job_id, await executor.fetch(f"jobs_delete_{stage}", queue, jobs)))
+
+
+async def delete_finished(
+    executor: Executor, queue: str, jobs: Sequence[JobId], *, statuses: Collection[JobStatus]
+) -> set[JobId]:
+    """Delete finished jobs of one queue; return those that were there in one of these statuses."""
+    return set(map(job_id, await executor.fetch("jobs_delete_finished", queue, jobs, list(statuses))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

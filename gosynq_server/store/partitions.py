@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ class Partitioned(StrEnum):
     EVENTS = "events"
 
 
+_PAGES_AT_ONCE = 20_000
 _KEYS = {Partitioned.FINISHED: "prune_on", Partitioned.EVENTS: "day"}
 
 
@@ -29,8 +31,32 @@ async def make(executor: Executor, table: Partitioned, day: date) -> None:
 
 
 async def drop(executor: Executor, table: Partitioned, day: date) -> None:
-    """Drop the partition of one day with all that is in it."""
+    """Drop the partition of one day with all that is in it, which counts no jobs off: finished ones are detached."""
     await executor.fetch("partitions_drop", table, day)
+
+
+async def detach(executor: Executor, day: date) -> None:
+    """Take the finished jobs of one day out of their table, to be counted and dropped."""
+    await executor.fetch("partitions_detach", day)
+
+
+async def detached(executor: Executor) -> list[str]:
+    """Name the tables that were taken out."""
+    return [row["name"] for row in await executor.fetch("partitions_detached")]
+
+
+async def drop_detached(executor: Executor, name: str) -> None:
+    """Count the jobs of a table that was taken out, page by page since it may be large, and drop it with its jobs.
+
+    Nothing changes in it any more, so that the pages can be counted one after the other.
+    """
+    jobs: Counter[tuple[str, str]] = Counter()
+    pages = int(await executor.fetch_value("partitions_pages", name) or 0)
+    for first in range(0, pages, _PAGES_AT_ONCE):
+        for row in await executor.fetch("partitions_count", name, first, _PAGES_AT_ONCE):
+            jobs[row["queue"], row["status"]] += row["jobs"]
+    queues, statuses = [queue for queue, _ in jobs], [status for _, status in jobs]
+    await executor.fetch("partitions_drop_counted", name, queues, statuses, list(jobs.values()))
 
 
 async def days(executor: Executor, table: Partitioned) -> list[date]:

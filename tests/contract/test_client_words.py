@@ -7,14 +7,33 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
+from google.api import field_behavior_pb2
 
-from gosynq.v1 import admin_service_pb2, error_reason_pb2, event_pb2, event_service_pb2, job_pb2
+from gosynq.v1 import (
+    admin_service_pb2,
+    error_reason_pb2,
+    event_pb2,
+    event_service_pb2,
+    job_pb2,
+    job_service_pb2,
+    queue_pb2,
+    queue_service_pb2,
+    schedule_pb2,
+    worker_pb2,
+)
 from gosynq_client import (
     Attempt,
     AttemptOutcome,
     BackoffStrategy,
+    BulkSummary,
+    CatchUpPolicy,
+    DeadLetterFilters,
+    DebounceMode,
     EventListOptions,
     EventType,
+    Explanation,
+    HoldReason,
+    HoldType,
     Job,
     JobError,
     JobEvent,
@@ -22,12 +41,38 @@ from gosynq_client import (
     JobProgress,
     JobRequest,
     JobStatus,
+    JobTotals,
+    OverlapPolicy,
     Priority,
+    Queue,
+    QueueDefaults,
+    QueueLimits,
+    QueueOrder,
+    QueueState,
+    QueueStats,
     RetryPolicy,
+    Schedule,
+    ScheduleOptions,
     ServerInfo,
     WatchOptions,
+    WorkerInfo,
+    WorkerProgram,
+    WorkerQueue,
+    WorkerState,
 )
-from gosynq_client.enums import EVENT_TYPES, OUTCOMES, PRIORITIES, STATUSES, STRATEGIES
+from gosynq_client.enums import (
+    CATCH_UP_POLICIES,
+    DEBOUNCE_MODES,
+    EVENT_TYPES,
+    HOLD_TYPES,
+    OUTCOMES,
+    OVERLAP_POLICIES,
+    PRIORITIES,
+    QUEUE_STATES,
+    STATUSES,
+    STRATEGIES,
+    WORKER_STATES,
+)
 from gosynq_client.statuses import ERRORS_BY_REASON
 
 
@@ -51,6 +96,12 @@ def test_an_error_is_named_as_its_reason() -> None:
         (STRATEGIES, job_pb2.BackoffStrategy, BackoffStrategy, None),
         (OUTCOMES, job_pb2.AttemptOutcome, AttemptOutcome, AttemptOutcome.RUNNING),
         (EVENT_TYPES, event_pb2.EventType, EventType, None),
+        (DEBOUNCE_MODES, job_pb2.DebounceMode, DebounceMode, None),
+        (QUEUE_STATES, queue_pb2.QueueState, QueueState, None),
+        (OVERLAP_POLICIES, schedule_pb2.OverlapPolicy, OverlapPolicy, None),
+        (CATCH_UP_POLICIES, schedule_pb2.CatchUpPolicy, CatchUpPolicy, None),
+        (WORKER_STATES, worker_pb2.WorkerState, WorkerState, None),
+        (HOLD_TYPES, job_service_pb2.HoldType, HoldType, None),
     ],
 )
 def test_an_enum_has_the_contracts_members_in_lower_case(
@@ -76,6 +127,19 @@ def test_an_enum_has_the_contracts_members_in_lower_case(
         (RetryPolicy, job_pb2.RetryPolicy, set()),
         (JobEvent, event_pb2.JobEvent, set()),
         (ServerInfo, admin_service_pb2.GetServerInfoResponse, set()),
+        (BulkSummary, job_service_pb2.BulkSummary, set()),
+        (Explanation, job_service_pb2.ExplainJobResponse, set()),
+        (HoldReason, job_service_pb2.HoldReason, set()),
+        (Queue, queue_pb2.Queue, set()),
+        (QueueLimits, queue_pb2.QueueLimits, set()),
+        (QueueDefaults, queue_pb2.QueueDefaults, set()),
+        (QueueOrder, queue_pb2.QueueOrder, set()),
+        (QueueStats, queue_pb2.QueueStats, set()),
+        (JobTotals, queue_service_pb2.GetStatsResponse, set()),
+        (Schedule, schedule_pb2.Schedule, set()),
+        (WorkerInfo, worker_pb2.WorkerInfo, set()),
+        (WorkerQueue, worker_pb2.QueueSubscription, set()),
+        (WorkerProgram, worker_pb2.WorkerRuntime, set()),
     ],
 )
 def test_a_value_has_the_fields_of_its_message(value: Any, message: Any, left_out: set[str]) -> None:
@@ -103,3 +167,21 @@ def test_events_can_be_asked_for_by_each_field_of_the_request(
     options: Any, message: Any, left_out: set[str], own: set[str]
 ) -> None:
     assert set(options.__annotations__) - own == set(message.DESCRIPTOR.fields_by_name) - left_out
+
+
+def test_dead_letters_can_be_asked_for_by_each_field_of_the_request() -> None:
+    fields = set(admin_service_pb2.ListDeadLetterJobsRequest.DESCRIPTOR.fields_by_name)
+    renamed = {"queues": "queue", "kinds": "kind", "full": "view"}
+
+    assert {renamed.get(name, name) for name in DeadLetterFilters.__annotations__} == fields - {"page_token"}
+
+
+def test_a_schedule_can_be_said_by_each_field_of_it_that_is_the_callers() -> None:
+    fields = schedule_pb2.Schedule.DESCRIPTOR.fields
+    output_only = {
+        field.name
+        for field in fields
+        if field_behavior_pb2.OUTPUT_ONLY in field.GetOptions().Extensions[field_behavior_pb2.field_behavior]
+    }
+
+    assert set(ScheduleOptions.__annotations__) == {field.name for field in fields} - output_only - {"id", "etag"}

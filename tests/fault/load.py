@@ -21,7 +21,7 @@ class Load:
     """Enqueues a mixture of jobs until stopped: most quick, some failing, slow or on threads; cancels half of the slow.
 
     rate is how many in a second, in_flight how many calls at once at most. reasons counts what calls were answered with
-    other than well.
+    other than well; acknowledged counts calls, ids has the jobs that they made.
     """
 
     client: Client
@@ -32,6 +32,7 @@ class Load:
     in_flight: int = 64
     reasons: Counter[str] = field(default_factory=Counter)
     acknowledged: int = 0
+    ids: set[str] = field(default_factory=set)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _progressed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -100,6 +101,7 @@ class Load:
                 await _pace(_REPEAT_PAUSE)
             else:
                 self._note(Step.OK, Verb.ENQUEUE, key, job_id=enqueued.id)
+                self.ids.add(enqueued.id)
                 await self._progress()
                 return enqueued.id
 

@@ -1,6 +1,6 @@
 """Three servers and workers in three languages, of which some are killed or paused all the time.
 
-FAULT_JOBS says how many jobs, FAULT_WORKERS how many workers; a run of 20,000 with 20 takes some minutes.
+FAULT_JOBS says how many jobs, FAULT_WORKERS how many workers; 20,000 with 20 take some minutes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ JOBS = int(os.environ.get("FAULT_JOBS", "3000"))
 WORKERS = int(os.environ.get("FAULT_WORKERS", "8"))
 _SERVERS = 3
 _RATE = 200.0
-# The load is the clock: at its rate this many jobs take two leases, at least.
+# The load is the clock: at its rate this many jobs take about two leases.
 _TWO_LEASES = int(2 * _RATE * LIMITS.lease_duration.total_seconds())
 
 
@@ -72,7 +72,7 @@ class Trouble:
     async def _goes_on(self, least: int, most: int) -> bool:
         """Wait for some more jobs; say whether there are to be more."""
         await self.load.acknowledge(self.random.randrange(least, most))
-        return self.load.acknowledged < JOBS
+        return len(self.load.ids) < JOBS
 
 
 @pytest.fixture
@@ -116,8 +116,8 @@ def _check_that_there_was_trouble(history: History, tables: Tables, workers: Seq
     ran, killed = Counter(languages[run.start.pid] for run in runs), sum(len(worker.pids) - 1 for worker in workers)
     lost = sum(attempt.outcome == "lease_expired" for attempt in tables.attempts)
     late = Counter(languages[run.start.pid] for run in late_runs(history, tables))
-    sys.stdout.write(f"{len(tables.jobs)} jobs, runs {dict(ran)}, {killed} workers killed, {lost} leases ran out, ")
-    sys.stdout.write(f"runs begun too late {dict(late)}\n")
+    sys.stdout.write(f"{len(tables.jobs)} jobs, runs {dict(ran)}, kills of {killed} workers and ")
+    sys.stdout.write(f"{len(history.deaths) - killed} servers, {lost} leases ran out, begun too late: {dict(late)}\n")
     assert set(ran) == {worker.language for worker in workers}
     assert any(run.end is None for run in runs), "no kill met a handler at work"
     assert lost, "no lease ran out"
@@ -153,4 +153,4 @@ async def test_a_worker_begins_no_lease_that_ran_out_while_it_was_paused(
     history, tables = chronicle.read(), await read_tables(database_url)
     assert check(history, tables, LIMITS) == []
     assert all(job.lease_seq > 1 for job in tables.jobs if job.id in handed_out)
-    assert late_runs(history, tables) == []
+    assert {run.start.job_id for run in history.runs() if run.start.pid in paused.pids}.isdisjoint(handed_out)

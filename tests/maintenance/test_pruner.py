@@ -166,7 +166,8 @@ async def test_a_job_being_retried_while_its_day_is_pruned_keeps_its_payload_and
     connection = await asyncpg.connect(house.url)
     try:
         async with connection.transaction():
-            await connection.fetch(statements.load("jobs_retry_finished"), "q", job_id, None)
+            arguments = ("q", [job_id], None, [timedelta()], ["failed"])
+            await connection.fetch(statements.load("jobs_retry_finished"), *arguments)
             last = await partitions.prune_jobs_with_history(
                 house.database, before=await _today(house) + DAY, after=_FIRST, limit=10
             )

@@ -17,5 +17,7 @@ def services_of(house: House) -> Services:
         workers=house.workers,
         roster=house.roster,
         schedules=house.schedules,
+        queues=house.queue_verbs,
+        queue_removal=house.queue_removal,
         info=INFO,
     )

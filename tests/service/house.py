@@ -26,6 +26,8 @@ from gosynq_server.service.firing import Firer
 from gosynq_server.service.jobs import Jobs
 from gosynq_server.service.leases import Leases, Taking
 from gosynq_server.service.progress_feed import ProgressFeed
+from gosynq_server.service.queue_removal import QueueRemoval
+from gosynq_server.service.queue_verbs import QueueVerbs
 from gosynq_server.service.queues import Queues
 from gosynq_server.service.registrar import Registrar
 from gosynq_server.service.roster import Roster
@@ -101,6 +103,8 @@ class House:
     wakeups: Wakeups
     heard: Heard
     queues: Queues
+    queue_verbs: QueueVerbs
+    queue_removal: QueueRemoval
     waits: Waits
     enqueuer: Enqueuer
     jobs: Jobs
@@ -222,6 +226,7 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         wakeups.add(listener)
     wakeups.signal(ticker.signal)
     queues = Queues(database, defaults=defaults)
+    wakeups.add(queues)
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
     leases = Leases(database, queues, wakeups, window=WINDOW)
     server_id = f"server-{id(database)}"
@@ -234,6 +239,8 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         wakeups=wakeups,
         heard=heard,
         queues=queues,
+        queue_verbs=QueueVerbs(database, wakeups),
+        queue_removal=QueueRemoval(database, wakeups),
         waits=waits,
         enqueuer=enqueuer,
         jobs=jobs,

@@ -18,6 +18,17 @@ FROM gosynq.events AS event
 CROSS JOIN LATERAL unnest(event.job_ids, event.revisions, event.attempts) AS told (id, revision, attempt)
 ORDER BY told.id, told.revision, event.id
 """
+_TOTALS = """
+SELECT total.queue, told.status, told.jobs
+FROM gosynq.queue_totals(NULL) AS total
+CROSS JOIN LATERAL (
+    VALUES ('pending', pending), ('processing', processing), ('completed', completed), ('failed', failed),
+        ('cancelled', cancelled)
+) AS told (status, jobs)
+WHERE told.jobs <> 0
+ORDER BY total.queue, told.status
+"""
+_STORED = "SELECT queue, status, count(*) AS jobs FROM gosynq.jobs GROUP BY queue, status ORDER BY queue, status"
 
 
 async def events_of(sql: Connection, job_id: str) -> list[str]:
@@ -40,6 +51,14 @@ async def check_invariants(sql: Connection, *, pruned: bool = False) -> None:
         if job_id in jobs or not (pruned and JobStatus(story[-1]["status"]) in TERMINAL):
             _check_story(story, jobs.get(job_id))
     await _check_what_stands_beside(sql)
+    await check_counts(sql)
+
+
+async def check_counts(sql: Connection) -> None:
+    """Assert that the numbers of jobs are those of the tables, whether the last events are counted yet or not."""
+    assert await sql.fetch(_TOTALS) == await sql.fetch(_STORED), "before the count"
+    await sql.execute("SELECT gosynq.count_events('0')")
+    assert await sql.fetch(_TOTALS) == await sql.fetch(_STORED), "after the count"
 
 
 async def _jobs_in_one_stage_each(sql: Connection) -> dict[str, Any]:

@@ -172,7 +172,7 @@ async def test_a_caller_takes_the_key_of_a_rival_that_rolled_back(house: House) 
 
 def _rival_arguments() -> list[object]:
     columns = [[new_job_id()], ["k"], [2], [b"{}"], ["application/json"]]
-    return ["q", *columns, *([[]] * 11), ["a"], [fingerprint(KEYED)], 1024, WINDOW, [], [], []]
+    return ["q", *columns, *([[]] * 11), ["a"], [fingerprint(KEYED)], 1024, WINDOW, [], [], [], []]
 
 
 @pytest.mark.parametrize("end", ["completed", "cancelled"])

@@ -48,6 +48,7 @@ async def _one_of_each(house: House) -> dict[str, JobId]:
     }
 
 
+NOT_FAILED = ["completed", "processing", "cancelled", "scheduled", "ready"]
 CASES = [
     ({}, ["completed", "failed", "processing", "cancelled", "scheduled", "ready"]),
     ({"statuses": (JobStatus.PENDING,)}, ["scheduled", "ready"]),
@@ -63,6 +64,8 @@ CASES = [
     ({"filter": "attempt >= 1 AND NOT status = processing"}, ["completed", "failed"]),
     ({"filter": "run_at > 2000-01-01T00:00:00Z AND finished_at < 2000-01-01T00:00:00Z"}, []),
     ({"filter": "idempotency_key = key"}, ["scheduled"]),
+    ({"filter": "error_type = Boom"}, ["failed"]),
+    ({"filter": "error_type != Boom AND fairness_key = '' AND ordering_key = '' AND concurrency_key = ''"}, NOT_FAILED),
     ({"filter": "  "}, ["completed", "failed", "processing", "cancelled", "scheduled", "ready"]),
     ({"filter": "kind = other", "queues": ("q3",)}, ["ready"]),
 ]

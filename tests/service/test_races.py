@@ -29,8 +29,15 @@ ERRORS = (["failed"], ['{"type":"E","message":"m","non_retryable":false}'], [""]
 LOST = (["lease_expired"], ['{"type":"E","message":"m","non_retryable":false,"lost":true}'], [""])
 
 
+ENDED = ["completed", "failed", "cancelled"]
+
+
 def _by_id(*more: object) -> Arguments:
     return lambda job_id: ("q", job_id, *more)
+
+
+def _by_ids(*more: object) -> Arguments:
+    return lambda job_id: ("q", [job_id], *more)
 
 
 def _ended(*more: object) -> Arguments:
@@ -45,16 +52,16 @@ def _limit(*more: object) -> Arguments:
 FROM_SCHEDULED: dict[str, tuple[Arguments, str | None]] = {
     "jobs_promote": (_limit("q", 10), "pending"),
     "jobs_reschedule_scheduled": (_by_id(LATER), "pending"),
-    "jobs_cancel_scheduled": (_by_id(DAY, "rival"), "cancelled"),
+    "jobs_cancel_scheduled": (_by_ids(DAY, DAY, "rival"), "cancelled"),
     "jobs_expire_scheduled": (_limit(10, DAY, DAY), "cancelled"),
-    "jobs_delete_scheduled": (_by_id(), None),
+    "jobs_delete_scheduled": (_by_ids(), None),
 }
 FROM_READY: dict[str, tuple[Arguments, str | None]] = {
     "leases_exchange": (_limit("q", *NOTHING, DAY, ["k"], 1, "rival", HOUR, None, DAY, None), "processing"),
     "jobs_reschedule_ready": (_by_id(LATER), "pending"),
-    "jobs_cancel_ready": (_by_id(DAY, "rival"), "cancelled"),
+    "jobs_cancel_ready": (_by_ids(DAY, DAY, "rival"), "cancelled"),
     "jobs_expire_ready": (_limit(10, DAY, DAY), "cancelled"),
-    "jobs_delete_ready": (_by_id(), None),
+    "jobs_delete_ready": (_by_ids(), None),
 }
 FROM_RUNNING: dict[str, tuple[Arguments, str | None]] = {
     "leases_exchange": (
@@ -65,13 +72,13 @@ FROM_RUNNING: dict[str, tuple[Arguments, str | None]] = {
     "leases_dead_letter": (_ended([DAY], [1], [0], *ERRORS), "failed"),
     "leases_snooze": (_ended([HOUR]), "pending"),
     "leases_release": (_ended(), "pending"),
-    "jobs_request_cancel": (_by_id("rival"), "processing"),
+    "jobs_request_cancel": (_by_ids("rival"), "processing"),
     "jobs_cancel_running": (_by_id(DAY, "rival"), "cancelled"),
     "jobs_delete_running": (_by_id(), None),
 }
 FROM_FINISHED: dict[str, tuple[Arguments, str | None]] = {
-    "jobs_retry_finished": (_by_id(None), "pending"),
-    "jobs_delete_finished": (_by_id(), None),
+    "jobs_retry_finished": (_by_ids(None, [timedelta()], ENDED), "pending"),
+    "jobs_delete_finished": (_by_ids(ENDED), None),
 }
 
 

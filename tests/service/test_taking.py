@@ -52,3 +52,33 @@ async def test_what_a_session_was_granted_as_it_finishes_is_delivered(house: Hou
         await session.finish()
         running.cancel()
     assert await house.stage(lease.job_id) == "finished"
+
+
+async def test_a_queue_with_a_rate_is_asked_again_when_it_may_have_more_and_left_when_it_has_none(house: House) -> None:
+    await house.add()
+    await house.add()
+    await house.sql.execute("UPDATE gosynq.queues SET max_leases_per_second = 40, lease_burst = 1")
+    house.forget_settings()
+    taker = Taker(house.database, house.leases, TAKING, Demand(weights={"q": 1}))
+    await taker.look()
+    taken, looks = 0, 0
+    while await taker.woken.wait(1 if looks else 0) or not looks:
+        looks += 1
+        taken += len((await taker.exchange([], 10)).leases)
+    assert taken == 2
+    assert looks < 15
+
+
+async def test_the_end_of_a_lease_opens_a_queue_with_a_concurrency(house: House) -> None:
+    for _ in range(3):
+        await house.add()
+    await house.sql.execute("UPDATE gosynq.queues SET max_concurrency = 1")
+    house.forget_settings()
+    taker = Taker(house.database, house.leases, TAKING, Demand(weights={"q": 1}))
+    house.wakeups.add(taker)
+    await taker.look()
+    [lease] = (await taker.exchange([], 10)).leases
+    assert not taker.is_promising
+    await taker.exchange([RemoteResult(lease=ref_of(lease), outcome=Succeeded())], 0)
+    assert taker.is_promising
+    assert len((await taker.exchange([], 10)).leases) == 1

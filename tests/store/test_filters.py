@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gosynq_server.domain.filters import to_jsonpath
+from gosynq_server.domain.filters import compiled
 
 Document: TypeAlias = dict[str, Any]
 Holds: TypeAlias = Callable[[str, Document], bool]
@@ -28,6 +28,10 @@ FIRST: Document = {
     "finished_at": None,
     "schedule_id": "",
     "idempotency_key": "",
+    "concurrency_key": "",
+    "ordering_key": "",
+    "fairness_key": "",
+    "error_type": "",
     "labels": None,
 }
 SECOND: Document = FIRST | {
@@ -38,6 +42,8 @@ SECOND: Document = FIRST | {
     "created_at": 1767225601.5,
     "finished_at": 1767225700,
     "schedule_id": "nightly",
+    "fairness_key": "acme",
+    "error_type": "Timeout",
     "labels": {"tenant": "acme", "a/b.c": "Zürich"},
 }
 DOCUMENTS = (FIRST, SECOND)
@@ -50,7 +56,7 @@ def holds(run_apart: Callable[..., Any], postgres: str) -> Iterator[Holds]:
 
     def ask(text: str, document: Document) -> bool:
         statement = "SELECT $1::jsonb @@ $2::jsonpath"
-        return bool(run_apart(connection.fetchval(statement, json.dumps(document), to_jsonpath(text))))
+        return bool(run_apart(connection.fetchval(statement, json.dumps(document), compiled(text).path)))
 
     yield ask
     run_apart(connection.close())
@@ -82,6 +88,10 @@ def holds(run_apart: Callable[..., Any], postgres: str) -> Iterator[Holds]:
         ("NOT finished_at < 2027-01-01T00:00:00Z", (True, False)),
         ("schedule_id = ''", (True, False)),
         ("idempotency_key != ''", (False, False)),
+        ("concurrency_key = '' AND ordering_key = ''", (True, True)),
+        ("fairness_key = acme", (False, True)),
+        ("error_type = Timeout", (False, True)),
+        ("error_type = ''", (True, False)),
         ("labels.tenant = acme", (False, True)),
         ("labels.tenant != acme", (True, False)),
         ("labels.other != acme", (True, True)),

@@ -84,7 +84,7 @@ async def test_a_page_is_read_by_indexes_and_no_further_than_it_goes(
 ) -> None:
     middle = await filled.fetchval("SELECT id FROM gosynq.ready ORDER BY id OFFSET 1000 LIMIT 1")
     for after in (None, middle):
-        nodes = await _plan(filled, name, statuses, None, None, None, None, after, 20, generic=generic)
+        nodes = await _plan(filled, name, statuses, None, None, None, None, after, 20, False, generic=generic)
 
         assert _scans_whole(nodes, "scheduled", "ready", "finished") == []
         assert max(node["Actual Rows"] for node in nodes) <= 50

@@ -168,7 +168,8 @@ func concurrency(order Order) int {
 }
 
 func producer(pool *pgxpool.Pool) (*river.Client[pgx.Tx], error) {
-	return river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: quiet()})
+	// The producer, too, is told to wake workers at once: by default it does so ten times a second.
+	return river.NewClient(riverpgxv5.New(pool), &river.Config{FetchCooldown: river.FetchCooldownMin, Logger: quiet()})
 }
 
 func quiet() *slog.Logger {

@@ -1,8 +1,16 @@
--- Cancels one scheduled job.
--- $1 queue; $2 id; $3 how long it is kept; $4 why. Locks: the row that it moves. A job that is elsewhere gives no row.
-WITH gone AS (
+-- Cancels scheduled jobs of one queue.
+-- $1 queue; $2 ids; $3 the queue's retention; $4 the idempotency window, for which every job stays; $5 why. Locks: the rows
+-- that it moves, in the order of their ids. A job that is elsewhere gives no row.
+WITH held AS MATERIALIZED (
+    SELECT job.id
+    FROM gosynq.scheduled AS job
+    WHERE job.queue = $1 AND job.id = ANY($2::uuid [])
+    ORDER BY job.id
+    FOR UPDATE
+),
+gone AS (
     DELETE FROM gosynq.scheduled AS job
-    WHERE job.queue = $1 AND job.id = $2
+    WHERE job.queue = $1 AND job.id = ANY(ARRAY(SELECT id FROM held))
     RETURNING job.*
 ),
 cancelled AS (
@@ -19,8 +27,9 @@ cancelled AS (
         gone.attempt_timeout, gone.retention, gone.idempotency_key, gone.schedule_id, gone.retry_policy, gone.labels,
         gone.headers, gone.content_type, gone.payload,
         gone.concurrency_key, gone.ordering_key, gone.fairness_key,
-        'cancelled', statement_timestamp(), ((statement_timestamp() + $3::interval) AT TIME ZONE 'UTC')::date + 1,
-        statement_timestamp(), $4::text
+        'cancelled', statement_timestamp(),
+        ((statement_timestamp() + greatest(coalesce(gone.retention, $3::interval), $4::interval))
+        AT TIME ZONE 'UTC')::date + 1, statement_timestamp(), $5::text
     FROM gone
 ),
 noted AS (
@@ -30,7 +39,7 @@ noted AS (
     SELECT
         'cancelled', $1, 'cancelled', NULL, array_agg(id), array_agg(kind), array_agg(priority),
         array_agg(failures + deliveries), array_agg(revision + 1), array_agg(labels),
-        array_agg(jsonb_build_object('message', $4::text))
+        array_agg(jsonb_build_object('message', $5::text))
     FROM gone
     HAVING count(*) > 0
 )

@@ -1,21 +1,37 @@
--- Deletes one scheduled job with its attempts, its payload and its idempotency key.
--- $1 queue; $2 id. Locks: the rows that it deletes. A job that is elsewhere gives no row.
-WITH gone AS (
+-- Deletes scheduled jobs of one queue with their attempts, payloads and idempotency keys.
+-- $1 queue; $2 ids. Locks: the jobs in the order of their ids, the keys in theirs. A job that is elsewhere gives no row.
+WITH held AS MATERIALIZED (
+    SELECT job.id
+    FROM gosynq.scheduled AS job
+    WHERE job.queue = $1 AND job.id = ANY($2::uuid [])
+    ORDER BY job.id
+    FOR UPDATE
+),
+gone AS (
     DELETE FROM gosynq.scheduled AS job
-    WHERE job.queue = $1 AND job.id = $2
+    WHERE job.queue = $1 AND job.id = ANY(ARRAY(SELECT id FROM held))
     RETURNING job.*
 ),
 payload AS (
     DELETE FROM gosynq.payloads
-    WHERE queue = $1 AND job_id = $2 AND EXISTS (SELECT FROM gone WHERE payload IS NULL)
+    WHERE queue = $1 AND job_id = ANY(ARRAY(SELECT id FROM gone WHERE payload IS NULL))
 ),
 history AS (
     DELETE FROM gosynq.attempts
-    WHERE queue = $1 AND job_id = $2 AND EXISTS (SELECT FROM gone)
+    WHERE queue = $1 AND job_id = ANY(ARRAY(SELECT id FROM gone))
+),
+named AS MATERIALIZED (
+    SELECT key
+    FROM gosynq.idempotency_keys
+    WHERE
+        queue = $1 AND job_id = ANY($2::uuid [])
+        AND key = ANY(ARRAY(SELECT idempotency_key FROM gone WHERE idempotency_key IS NOT NULL))
+    ORDER BY key COLLATE "C"
+    FOR UPDATE
 ),
 freed AS (
     DELETE FROM gosynq.idempotency_keys
-    WHERE queue = $1 AND key = (SELECT idempotency_key FROM gone) AND job_id = $2
+    WHERE queue = $1 AND key = ANY(ARRAY(SELECT key FROM named)) AND job_id = ANY($2::uuid [])
 ),
 noted AS (
     INSERT INTO gosynq.events (

@@ -1,6 +1,7 @@
 -- Reads a page of jobs, oldest first, without payload, headers and result.
 -- $1 statuses, $2 queues, $3 kinds, $4 priorities (null: any); $5 a path that the job's facts must match (null: none);
--- $6 the id that the page begins after (null: from the start); $7 how many at most. Locks: none.
+-- $6 the id that the page begins after (null: from the start); $7 how many at most; $8 whether the path
+-- asks about errors. Locks: none.
 WITH page AS MATERIALIZED (
     SELECT *
     FROM gosynq.jobs AS job
@@ -17,7 +18,17 @@ WITH page AS MATERIALIZED (
                 'attempt', job.failures + job.deliveries, 'created_at', extract(EPOCH FROM job.created_at),
                 'run_at', extract(EPOCH FROM job.run_at), 'finished_at', extract(EPOCH FROM job.finished_at),
                 'schedule_id', coalesce(job.schedule_id, ''), 'idempotency_key', coalesce(job.idempotency_key, ''),
-                'labels', coalesce(job.labels, '{}')
+                'concurrency_key', coalesce(job.concurrency_key, ''), 'ordering_key', coalesce(job.ordering_key, ''),
+                'fairness_key', job.fairness_key, 'labels', coalesce(job.labels, '{}'),
+                'error_type', CASE
+                    WHEN $8::boolean THEN coalesce((
+                        SELECT attempt.error ->> 'type'
+                        FROM gosynq.attempts AS attempt
+                        WHERE attempt.queue = job.queue AND attempt.job_id = job.id AND attempt.error IS NOT NULL
+                        ORDER BY attempt.lease_seq DESC
+                        LIMIT 1
+                    ), '')
+                END
             ) @@ $5::jsonpath
         )
     ORDER BY job.id

@@ -21,6 +21,10 @@ from gosynq.v1 import (
     event_service_pb2_grpc,
     job_service_pb2,
     job_service_pb2_grpc,
+    queue_service_pb2,
+    queue_service_pb2_grpc,
+    schedule_service_pb2,
+    schedule_service_pb2_grpc,
 )
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -97,6 +101,16 @@ class ScriptedAdmin(admin_service_pb2_grpc.AdminServiceServicer):
         self._script = script
 
 
+class ScriptedQueues(queue_service_pb2_grpc.QueueServiceServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+
+class ScriptedSchedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+
 class ScriptedEvents(event_service_pb2_grpc.EventServiceServicer):
     def __init__(self, script: Script) -> None:
         self._script = script
@@ -123,6 +137,8 @@ for servicer, file in (
     (ScriptedJobs, job_service_pb2),
     (ScriptedAdmin, admin_service_pb2),
     (ScriptedEvents, event_service_pb2),
+    (ScriptedQueues, queue_service_pb2),
+    (ScriptedSchedules, schedule_service_pb2),
 ):
     for service in file.DESCRIPTOR.services_by_name.values():
         for descriptor in service.methods:
@@ -143,6 +159,14 @@ def new_server(script: Script) -> grpc.aio.Server:
     )
     event_service_pb2_grpc.add_EventServiceServicer_to_server(
         ScriptedEvents(script),  # type: ignore[abstract]  # as above
+        server,
+    )
+    queue_service_pb2_grpc.add_QueueServiceServicer_to_server(
+        ScriptedQueues(script),  # type: ignore[abstract]  # as above
+        server,
+    )
+    schedule_service_pb2_grpc.add_ScheduleServiceServicer_to_server(
+        ScriptedSchedules(script),  # type: ignore[abstract]  # as above
         server,
     )
     return server

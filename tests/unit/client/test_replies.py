@@ -90,6 +90,9 @@ MESSAGE = job_pb2.Job(
     dead_lettered_at=at(12),
     schedule_id="schedule-1",
     revision=13,
+    concurrency_key="acme",
+    ordering_key="account-1",
+    fairness_key="gold",
 )
 JOB = Job(
     id="job-1",
@@ -140,6 +143,9 @@ JOB = Job(
     dead_lettered_at=moment(12),
     schedule_id="schedule-1",
     revision=13,
+    concurrency_key="acme",
+    ordering_key="account-1",
+    fairness_key="gold",
 )
 
 

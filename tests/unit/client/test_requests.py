@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gosynq.v1 import job_pb2, job_service_pb2
-from gosynq_client import BackoffStrategy, EventType, JobRequest, JobStatus, Priority, RetryPolicy
+from gosynq_client import BackoffStrategy, DebounceMode, EventType, JobRequest, JobStatus, Priority, RetryPolicy
 from gosynq_client.event_filters import WatchOptions
 from gosynq_client.requests import first_events, first_page, job_spec, watch_events, with_key
 
@@ -89,3 +89,30 @@ def test_an_empty_cursor_is_no_beginning_of_today_but_for_the_server_to_refuse()
 def test_an_unknown_event_type_can_not_be_asked_for() -> None:
     with pytest.raises(ValueError, match="can't be sent"):
         first_events({"types": [EventType.UNKNOWN]})
+
+
+def test_no_idempotency_key_is_made_beside_a_debounce_key() -> None:
+    debounced = JobRequest("k", debounce_key="d")
+
+    assert with_key(debounced) is debounced
+
+
+def test_the_keys_of_a_job_are_said() -> None:
+    request = JobRequest(
+        "k",
+        concurrency_key="c",
+        ordering_key="o",
+        fairness_key="f",
+        debounce_key="d",
+        debounce_mode=DebounceMode.RESCHEDULE,
+    )
+
+    spec = job_spec(request)
+
+    assert (spec.concurrency_key, spec.ordering_key, spec.fairness_key, spec.debounce_key) == ("c", "o", "f", "d")
+    assert spec.debounce_mode == job_pb2.DEBOUNCE_MODE_RESCHEDULE
+
+
+def test_an_unknown_debounce_mode_can_not_be_sent() -> None:
+    with pytest.raises(ValueError, match="one of keep, replace, reschedule can"):
+        job_spec(JobRequest("k", debounce_key="d", debounce_mode=DebounceMode.UNKNOWN))

@@ -50,6 +50,9 @@ def job(job_id: str, *, kind: str = "a", status: JobStatus = JobStatus.COMPLETED
         dead_lettered_at=None,
         schedule_id="",
         revision=1,
+        concurrency_key="",
+        ordering_key="",
+        fairness_key="",
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gosynq_server.domain.errors import FilterInvalid
 from gosynq_server.domain.filter_fields import Comparator, Value
-from gosynq_server.domain.filters import And, Comparison, Node, Not, Or, parse, to_jsonpath
+from gosynq_server.domain.filters import And, Comparison, Node, Not, Or, compiled, parse
 from gosynq_server.domain.job import Priority
 
 JOB_ID = "01977420-dc00-73ff-8123-456789abcdef"
@@ -182,14 +182,45 @@ def test_a_long_row_of_negations_makes_no_deep_tree() -> None:
     ],
 )
 def test_a_filter_is_rendered_as_a_predicate(text: str, path: str) -> None:
-    assert to_jsonpath(text) == path
+    assert compiled(text).path == path
+
+
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("", "completed failed cancelled pending processing"),
+        ("status = failed", "failed"),
+        ("status != failed", "completed cancelled pending processing"),
+        ("NOT status = failed", "completed cancelled pending processing"),
+        ("NOT status != failed", "failed"),
+        ("status = failed AND kind = a", "failed"),
+        ("status = failed OR kind = a", "completed failed cancelled pending processing"),
+        ("status = failed OR status = cancelled", "failed cancelled"),
+        ("status = failed AND status = cancelled", ""),
+        ("NOT (status = failed AND kind = a)", "completed failed cancelled pending processing"),
+    ],
+)
+def test_a_filter_says_in_which_statuses_it_may_hold(text: str, statuses: str) -> None:
+    assert compiled(text).statuses == set(statuses.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("kind = error_type", False),
+        ("error_type = a", True),
+        ("kind = a OR NOT (kind = b AND error_type != a)", True),
+    ],
+)
+def test_a_filter_says_whether_it_asks_about_errors(text: str, asks: bool) -> None:
+    assert compiled(text).asks_about_errors is asks
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), st.sampled_from("\"'"))
 def test_a_hostile_value_stays_one_literal(value: str, quote: str) -> None:
     quoted = quote + value.replace("\\", "\\\\").replace(quote, "\\" + quote) + quote
 
-    path = to_jsonpath(f"kind = {quoted}")
+    path = compiled(f"kind = {quoted}").path
 
     assert path.isascii()
     assert path.startswith('$."kind" == ')
@@ -208,7 +239,7 @@ def test_any_text_is_either_rendered_or_refused_at_a_position_in_it(text: str) -
 
 def position_of_refusal(text: str) -> int | None:
     try:
-        to_jsonpath(text)
+        compiled(text).path
     except FilterInvalid as refusal:
         return int(refusal.metadata["position"])
     return None

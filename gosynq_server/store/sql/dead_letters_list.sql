@@ -1,0 +1,38 @@
+-- Reads dead letters of all queues, the newest first, looking at so many at most.
+-- $1 kinds (null: any); $2 the type of the last error (null: any); $3 and $4 from when until before
+-- when (null: any time); $5 and $6 when the one was dead-lettered that the page begins after, and its id (null: from the
+-- start); $7 how many are looked at. Locks: none. The last one that was looked at is there too, whether it fits or not, and
+-- each row says how many they were.
+WITH seen AS MATERIALIZED (
+    SELECT job.id, job.queue, job.kind, job.finished_at
+    FROM gosynq.finished AS job
+    WHERE
+        job.status = 'failed'
+        AND job.finished_at >= coalesce($3::timestamptz, '-infinity')
+        AND job.finished_at < coalesce($4::timestamptz, 'infinity')
+        AND (job.finished_at, job.id)
+        < (coalesce($5::timestamptz, 'infinity'), coalesce($6::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+    ORDER BY job.finished_at DESC, job.id DESC
+    LIMIT $7
+),
+judged AS MATERIALIZED (
+    SELECT
+        job.id, job.finished_at, count(*) OVER () AS seen_count,
+        row_number() OVER (ORDER BY job.finished_at DESC, job.id DESC) AS place,
+        ($1::text [] IS NULL OR job.kind = ANY($1::text []))
+        AND (
+            $2::text IS NULL
+            OR $2::text = (
+                SELECT attempt.error ->> 'type'
+                FROM gosynq.attempts AS attempt
+                WHERE attempt.queue = job.queue AND attempt.job_id = job.id AND attempt.error IS NOT NULL
+                ORDER BY attempt.lease_seq DESC
+                LIMIT 1
+            )
+        ) AS is_wanted
+    FROM seen AS job
+)
+SELECT id, finished_at, seen_count, is_wanted IS TRUE AS is_wanted
+FROM judged
+WHERE is_wanted OR place = seen_count
+ORDER BY finished_at DESC, id DESC

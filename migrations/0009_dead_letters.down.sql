@@ -1,0 +1,2 @@
+DROP INDEX gosynq.finished_dead_queue;
+DROP INDEX gosynq.finished_dead;
