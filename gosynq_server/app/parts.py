@@ -29,6 +29,8 @@ from gosynq_server.pool.member import Pool
 from gosynq_server.pool.source import LocalLeaseSource
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import HealthServer, RpcOptions, Services, build_server
+from gosynq_server.service.bulk_jobs import BulkJobs
+from gosynq_server.service.dead_letters import DeadLetters
 from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
@@ -80,6 +82,8 @@ class Operations:
     progress: ProgressFeed
     enqueuer: Enqueuer
     jobs: Jobs
+    bulk_jobs: BulkJobs
+    dead_letters: DeadLetters
     leases: Leases
     registrar: Registrar
     roster: Roster
@@ -135,6 +139,7 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     queues = Queues(database, defaults=queue_defaults(config))
     here.add(queues)
     window = config.idempotency_window
+    jobs = Jobs(database, queues, everywhere, waits, window=window)
     return Operations(
         database=database,
         here=here,
@@ -148,7 +153,9 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         tail=tail,
         progress=ProgressFeed(database, tail),
         enqueuer=Enqueuer(database, queues, everywhere, ticker, window=window),
-        jobs=Jobs(database, queues, everywhere, waits, window=window),
+        jobs=jobs,
+        bulk_jobs=BulkJobs(database, queues, everywhere, window=window),
+        dead_letters=DeadLetters(database, queues, jobs, everywhere),
         leases=Leases(database, queues, everywhere, window=window),
         registrar=registrar,
         roster=Roster(database, tell=everywhere),
@@ -183,6 +190,8 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
         workers=workers,
+        bulk_jobs=operations.bulk_jobs,
+        dead_letters=operations.dead_letters,
         roster=operations.roster,
         queues=operations.queue_verbs,
         queue_removal=operations.queue_removal,

@@ -4,12 +4,6 @@ from __future__ import annotations
 
 UNIMPLEMENTED_RPCS = frozenset(
     {
-        "/gosynq.v1.AdminService/ListDeadLetterJobs",
-        "/gosynq.v1.AdminService/PurgeDeadLetterJobs",
-        "/gosynq.v1.AdminService/RedriveDeadLetterJobs",
-        "/gosynq.v1.JobService/BulkCancelJobs",
-        "/gosynq.v1.JobService/BulkDeleteJobs",
-        "/gosynq.v1.JobService/BulkRetryJobs",
         "/gosynq.v1.ScheduleService/CreateSchedule",
         "/gosynq.v1.ScheduleService/DeleteSchedule",
         "/gosynq.v1.ScheduleService/GetSchedule",

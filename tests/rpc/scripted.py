@@ -109,6 +109,8 @@ def scripted_services(service: ScriptedService) -> Services:
         event_pages=stand_in,
         workers=stand_in,
         roster=stand_in,
+        bulk_jobs=stand_in,
+        dead_letters=stand_in,
         queues=stand_in,
         queue_removal=stand_in,
         info=INFO,
