@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from gosynq_server.domain.job import JobId
     from gosynq_server.maintenance.loop import Round
     from gosynq_server.rpc.server import RpcServer
-    from gosynq_server.store.queues import QueueSample
 
 EVENT_RETENTION = timedelta(days=7)
 _POLL_INTERVAL = timedelta(seconds=1)
@@ -216,9 +215,6 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
     admitter = Admitter(database, wakeups, signal=placed)
     operations.here.add(admitter)
 
-    def observe(sample: QueueSample) -> None:
-        metrics.queue_sampled(sample.name, sample.ready_count, sample.oldest_age)
-
     return [
         (stager, due),
         (admitter, placed),
@@ -228,7 +224,7 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
         (Counter(database), None),
         (Remover(database, operations.queue_removal), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
-        (Sampler(database, observe), None),
+        (Sampler(database, metrics.queues), None),
         (operations.registrar, operations.registrar.signal),
     ]
 
