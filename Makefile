@@ -15,8 +15,9 @@ PEERS := go node python
 demo: .venv/.ready
 	$(BIN)/gosynq demo $(ARGS)
 
+# A file's tests stay together: they share what they start.
 test: .venv/.ready
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # What `make test ARGS=--cov` measured last, held against what is wanted.
 coverage: .venv/.ready

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from bench import figures, watching, working
+from bench import figures, queues, watching, working
 from bench.peers import beside
 from bench.peers.catalogue import PEERS
 
@@ -26,6 +26,9 @@ WHOLE: Mapping[str, Figure] = {
     "latency": partial(figures.latency, 1_000),
     "backlog": partial(figures.backlog, 1_000_000),
     "backlog-by-kind": partial(figures.backlog_by_kind, 1_000_000),
+    "limited": partial(queues.limited, 200_000),
+    "fair": partial(queues.fair, 200_000, 10_000),
+    "held": partial(queues.held, 100_000, 1_000),
     "event-cost": partial(watching.event_cost, 200_000),
     "watch-lag": partial(watching.watch_lag, 1_000, 15),
     "watch-fan-out-1": partial(watching.watch_fan_out, 1, 200_000),
@@ -45,6 +48,9 @@ QUICK: Mapping[str, Figure] = {
     "latency": partial(figures.latency, 300),
     "backlog": partial(figures.backlog, 100_000),
     "backlog-by-kind": partial(figures.backlog_by_kind, 100_000),
+    "limited": partial(queues.limited, 50_000),
+    "fair": partial(queues.fair, 50_000, 10_000),
+    "held": partial(queues.held, 20_000, 1_000),
     "event-cost": partial(watching.event_cost, 50_000),
     "watch-lag": partial(watching.watch_lag, 1_000, 5),
     "watch-fan-out-1": partial(watching.watch_fan_out, 1, 50_000),

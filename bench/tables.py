@@ -16,18 +16,29 @@ from gosynq_server.store.database import Database
 from gosynq_server.store.leases import Claim, exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
 _FILL = """
 INSERT INTO gosynq.ready (
     id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, content_type, payload,
-    ready_at, rank
+    ready_at, rank, fairness_key
 )
 SELECT
     gen_random_uuid(), $1, $3, 1 + n % $4, statement_timestamp(), statement_timestamp(), 1, 0, 0, 0,
     'application/json', '{}', statement_timestamp() + n * interval '1 microsecond',
-    statement_timestamp() + (n - n % $4 * 600000000) * interval '1 microsecond'
+    statement_timestamp() + (n - n % $4 * 600000000) * interval '1 microsecond',
+    CASE WHEN $5 > 0 THEN 'key-' || n % $5::integer ELSE '' END
+FROM generate_series(1, $2::integer) AS n
+"""
+_FILL_HELD = """
+INSERT INTO gosynq.scheduled (
+    id, queue, kind, priority, created_at, run_at, revision, lease_seq, failures, deliveries, content_type, payload,
+    rank, concurrency_key
+)
+SELECT
+    gen_random_uuid(), $1, 'noop', 2, statement_timestamp(), statement_timestamp(), 1, 0, 0, 0,
+    'application/json', '{}', statement_timestamp() + n * interval '1 microsecond', 'key-' || n % $3::integer
 FROM generate_series(1, $2::integer) AS n
 """
 _RAN = """
@@ -59,11 +70,34 @@ async def start_latencies(folder: Path, queue: str) -> dict[str, float]:
     return percentiles([row["nanoseconds"] / 1e9 for row in rows])
 
 
-async def fill(folder: Path, queue: str, count: int, *, kind: str = "noop", priorities: int = 4) -> None:
+async def fill(
+    folder: Path, queue: str, count: int, *, kind: str = "noop", priorities: int = 4, fairness_keys: int = 0
+) -> None:
     """Put ready jobs into a queue, of so many priorities from low on, and let the database settle."""
+    await _make_queue(folder, queue)
+    await _query(folder, _FILL, queue, count, kind, priorities, fairness_keys)
+    await _settle(folder, "ready")
+
+
+async def fill_held(folder: Path, queue: str, count: int, *, concurrency_keys: int) -> None:
+    """Put jobs into a queue that wait for places of so many concurrency keys, and let the database settle."""
+    await _make_queue(folder, queue)
+    await _query(folder, _FILL_HELD, queue, count, concurrency_keys)
+    await _settle(folder, "scheduled")
+
+
+async def set_queue(folder: Path, queue: str, settings: Mapping[str, object]) -> None:
+    """Give a queue settings, by the names of its columns."""
+    for name, value in settings.items():
+        await _query(folder, f"UPDATE gosynq.queues SET {name} = $2 WHERE name = $1", queue, value)  # noqa: S608 - ours
+
+
+async def _make_queue(folder: Path, queue: str) -> None:
     await _query(folder, "INSERT INTO gosynq.queues (name) VALUES ($1) ON CONFLICT DO NOTHING", queue)
-    await _query(folder, _FILL, queue, count, kind, priorities)
-    await _query(folder, "VACUUM ANALYZE gosynq.ready")
+
+
+async def _settle(folder: Path, table: str) -> None:
+    await _query(folder, f"VACUUM ANALYZE gosynq.{table}")
     await _query(folder, "CHECKPOINT")
 
 

@@ -212,10 +212,11 @@ CREATE TABLE gosynq.idempotency_keys (
 CREATE INDEX idempotency_keys_check ON gosynq.idempotency_keys (check_at);
 
 -- Where a queue stands: whose turn it is, how much of it was had, and when at the allowed rate the next lease is due. Whoever
--- leases from a queue that has limits or fairness keys holds its row until commit.
+-- leases from a queue that has limits or fairness keys holds its row until commit. The key has no collation of its own: a
+-- function gives that of one argument to all, and a queue's name would be looked for past the index.
 CREATE TABLE gosynq.queue_turns (
     queue text PRIMARY KEY,
-    fairness_key text COLLATE "C" NOT NULL DEFAULT '',
+    fairness_key text NOT NULL DEFAULT '',
     taken integer NOT NULL DEFAULT 0,
     next_lease_at timestamptz NOT NULL DEFAULT 'epoch'
 ) WITH (fillfactor = 50);
@@ -576,12 +577,16 @@ END $$;
 -- Locks the next ready jobs of a queue key by key in turn, each key as often at its turn as it weighs; returns their places in
 -- order, and whose turn it is then and how much of it was had. The queue's row in queue_turns is held.
 --
--- So many rounds are looked at as are thought to be enough, and more where keys had fewer jobs than that.
+-- So many rounds are looked at as are thought to be enough, and more where keys had fewer jobs than that. What has to be sorted
+-- here is small: without its settings the planner, told not to sort, would think it dear enough to be compiled.
 CREATE FUNCTION gosynq.lock_ready_in_turn(
     queue_name text, wanted_kinds text [], wanted bigint, weights jsonb,
     INOUT lane text, INOUT taken integer, OUT places tid []
 )
 LANGUAGE plpgsql
+SET enable_sort = on
+SET enable_hashjoin = on
+SET jit = off
 AS $$
 DECLARE
     by_kind boolean := wanted_kinds IS NOT NULL AND gosynq.is_mostly_unwanted(queue_name, wanted_kinds);
@@ -635,7 +640,6 @@ END $$;
 CREATE FUNCTION gosynq.lock_ready(queue_name text, wanted_kinds text [], wanted bigint, ended bigint DEFAULT 0)
 RETURNS SETOF tid
 LANGUAGE plpgsql
-SET enable_sort = off
 SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET enable_hashjoin = off

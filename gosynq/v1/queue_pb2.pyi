@@ -383,7 +383,7 @@ class QueueStats(_message.Message):
     """
     @_builtins.property
     def oldest_ready_age(self) -> _duration_pb2.Duration:
-        """How long the oldest job has been waiting that is due, of the next 10,000 to be
+        """How long the oldest job has been waiting that is due, of the next 1,000 to be
         handed out. Unset: there is none.
         """
 

@@ -30,6 +30,8 @@ from gosynq_server.pool.member import Pool
 from gosynq_server.pool.source import LocalLeaseSource
 from gosynq_server.rpc.admin import ServerInfo
 from gosynq_server.rpc.server import HealthServer, RpcOptions, Services, build_server
+from gosynq_server.service.bulk_jobs import BulkJobs
+from gosynq_server.service.dead_letters import DeadLetters
 from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
@@ -61,7 +63,6 @@ if TYPE_CHECKING:
     from gosynq_server.domain.job import JobId
     from gosynq_server.maintenance.loop import Round
     from gosynq_server.rpc.server import RpcServer
-    from gosynq_server.store.queues import QueueSample
 
 EVENT_RETENTION = timedelta(days=7)
 _POLL_INTERVAL = timedelta(seconds=1)
@@ -84,6 +85,8 @@ class Operations:
     progress: ProgressFeed
     enqueuer: Enqueuer
     jobs: Jobs
+    bulk_jobs: BulkJobs
+    dead_letters: DeadLetters
     leases: Leases
     registrar: Registrar
     roster: Roster
@@ -142,6 +145,7 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
     here.add(queues)
     window = config.idempotency_window
     enqueuer = Enqueuer(database, queues, everywhere, ticker, window=window)
+    jobs = Jobs(database, queues, everywhere, waits, window=window)
     return Operations(
         database=database,
         here=here,
@@ -155,7 +159,9 @@ def compose_operations(config: Config, database: Database, metrics: Metrics, *, 
         tail=tail,
         progress=ProgressFeed(database, tail),
         enqueuer=enqueuer,
-        jobs=Jobs(database, queues, everywhere, waits, window=window),
+        jobs=jobs,
+        bulk_jobs=BulkJobs(database, queues, everywhere, window=window),
+        dead_letters=DeadLetters(database, queues, jobs, everywhere),
         leases=Leases(database, queues, everywhere, window=window),
         registrar=registrar,
         roster=Roster(database, tell=everywhere),
@@ -192,6 +198,8 @@ def compose_rpc(config: Config, operations: Operations, metrics: Metrics, *, ser
         watches=watches,
         event_pages=EventPages(log, operations.tail, operations.jobs),
         workers=workers,
+        bulk_jobs=operations.bulk_jobs,
+        dead_letters=operations.dead_letters,
         roster=operations.roster,
         schedules=operations.schedules,
         queues=operations.queue_verbs,
@@ -217,9 +225,6 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
     admitter = Admitter(database, wakeups, signal=placed)
     operations.here.add(admitter)
 
-    def observe(sample: QueueSample) -> None:
-        metrics.queue_sampled(sample.name, sample.ready_count, sample.oldest_age)
-
     return [
         (stager, due),
         (admitter, placed),
@@ -230,7 +235,7 @@ def compose_maintenance(config: Config, operations: Operations, metrics: Metrics
         (Counter(database), None),
         (Remover(database, operations.queue_removal), None),
         (Pruner(database, event_retention=EVENT_RETENTION), None),
-        (Sampler(database, observe), None),
+        (Sampler(database, metrics.queues), None),
         (operations.registrar, operations.registrar.signal),
     ]
 

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from gosynq_server.cli import conformance, demo, doctor, enqueue, health, jobs, migrate, server, watch, worker
+from gosynq_server.cli import (
+    conformance,
+    demo,
+    dlq,
+    doctor,
+    enqueue,
+    explain,
+    health,
+    jobs,
+    migrate,
+    queues,
+    schedules,
+    server,
+    watch,
+    worker,
+    workers,
+)
 from gosynq_server.cli.output import print_line
 
 app = typer.Typer(
@@ -23,6 +39,11 @@ app.command()(worker.worker)
 app.add_typer(migrate.app, name="migrate")
 app.command()(enqueue.enqueue)
 app.add_typer(jobs.app, name="jobs")
+app.command()(explain.explain)
+app.add_typer(queues.app, name="queues")
+app.add_typer(schedules.app, name="schedules")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(workers.app, name="workers")
 app.command()(watch.watch)
 app.command()(demo.demo)
 app.command()(doctor.doctor)

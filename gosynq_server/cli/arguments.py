@@ -62,6 +62,27 @@ def since(text: str, option: str, *, now: datetime) -> datetime | None:
         raise typer.BadParameter(message, param_hint=option) from error
 
 
+def weights(pairs: Sequence[str], option: str) -> dict[str, int]:
+    """Read KEY=NUMBER pairs; the key may have a = in it."""
+    read: dict[str, int] = {}
+    for pair in pairs:
+        key, said, number = pair.rpartition("=")
+        if not (said and number.isascii() and number.isdigit()) or key in read:
+            raise typer.BadParameter("a weight is KEY=NUMBER, and each key is given once", param_hint=option)
+        read[key] = int(number)
+    return read
+
+
+def word(kind: type[_Word], text: str, option: str) -> _Word | None:
+    """Read one word of a closed set; None where nothing is said."""
+    return words(kind, [text], option)[0] if text else None
+
+
+def job_ids(given: Sequence[str]) -> list[str]:
+    """Read ids of jobs; - stands for those on standard input."""
+    return [job_id for each in given for job_id in (sys.stdin.read().split() if each == "-" else [each])]
+
+
 def labels(pairs: Sequence[str]) -> dict[str, str]:
     """Read NAME=VALUE pairs."""
     read = dict(pair.partition("=")[::2] for pair in pairs if "=" in pair)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gosynq_server.cli import arguments
 from gosynq_server.cli.connection import with_client
+from gosynq_server.cli.job_flags import JobFlags
 from gosynq_server.cli.jobs import Timeout
 from gosynq_server.cli.jobs_output import tell_end
 from gosynq_server.cli.options import configured
@@ -19,47 +21,58 @@ if TYPE_CHECKING:
     from gosynq_client import Client, JobOptions
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnceFlags:
+    """When a job starts, and which job it is the same as."""
+
+    delay: Annotated[str, typer.Option(metavar="DURATION", help="Start no sooner than in 30s, 1h30m.")] = ""
+    run_at: Annotated[str, typer.Option(metavar="MOMENT", help="Start no sooner: 2030-01-31T12:00:00Z.")] = ""
+    key: Annotated[str, typer.Option(help="An idempotency key: enqueued twice, there is one job.")] = ""
+    debounce_key: Annotated[
+        str, typer.Option(metavar="KEY", help="While a job of this key waits, no other is added.")
+    ] = ""
+    debounce_mode: Annotated[
+        str, typer.Option(help="What becomes of the one that waits: keep, replace or reschedule; keep by default.")
+    ] = ""
+
+    def options(self) -> JobOptions:
+        """Give what is said, in the client's words."""
+        from gosynq_client import DebounceMode  # noqa: PLC0415 - --help shall not wait for gRPC
+
+        if self.debounce_mode and not self.debounce_key:
+            raise typer.BadParameter("it goes with --debounce-key only", param_hint="--debounce-mode")
+        if self.debounce_key and self.key:
+            raise typer.BadParameter("it does not go with --key", param_hint="--debounce-key")
+        return {
+            "delay": arguments.duration(self.delay, "--delay"),
+            "run_at": arguments.moment(self.run_at, "--run-at"),
+            "idempotency_key": self.key or None,
+            "debounce_key": self.debounce_key,
+            "debounce_mode": arguments.word(DebounceMode, self.debounce_mode, "--debounce-mode"),
+        }
+
+
 @configured(ClientConfig)
-def enqueue(  # noqa: PLR0913 - one parameter per option, as typer has it
+def enqueue(  # noqa: PLR0913 - what is said of the job, and what is to become of the command
     config: ClientConfig,
     kind: Annotated[str, typer.Argument(help="What there is to do: the name of a handler.", show_default=False)],
     payload: Annotated[
         str, typer.Argument(help="A JSON object, @PATH for a file with it, - for standard input.")
     ] = "{}",
     *,
-    queue: Annotated[str, typer.Option(help="The queue.")] = "default",
-    priority: Annotated[str, typer.Option(help="low, normal, high or critical; the queue's by default.")] = "",
-    delay: Annotated[str, typer.Option(metavar="DURATION", help="Start no sooner than in 30s, 1h30m.")] = "",
-    run_at: Annotated[str, typer.Option(metavar="MOMENT", help="Start no sooner: 2030-01-31T12:00:00Z.")] = "",
-    key: Annotated[str, typer.Option(help="An idempotency key: enqueued twice, there is one job.")] = "",
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="To search by; repeatable.")] = None,
-    max_retries: Annotated[
-        int | None, typer.Option(min=0, max=1000, help="How often to try again; the queue's by default.")
-    ] = None,
-    content_type: Annotated[str, typer.Option(help="The payload is of this media type, not JSON.")] = "",
+    job: JobFlags,
+    once: OnceFlags,
     check: Annotated[bool, typer.Option("--check", help="Only check that it would be taken.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end; exit with 1 unless it completes.")] = False,
     timeout: Timeout = "",
     json: Json = False,
 ) -> None:
     """Put one job into a queue and print its id."""
-    content = arguments.payload(payload, content_type)
+    content = arguments.payload(payload, job.content_type)
     patience = arguments.duration(timeout, "--timeout")
-    options: JobOptions = {
-        "queue": queue,
-        "labels": arguments.labels(label or []),
-        "max_retries": max_retries,
-        "content_type": content_type,
-        "idempotency_key": key or None,
-        "delay": arguments.duration(delay, "--delay"),
-        "run_at": arguments.moment(run_at, "--run-at"),
-    }
+    options: JobOptions = {**job.options(), **once.options()}
 
     async def work(client: Client) -> None:
-        from gosynq_client import Priority  # noqa: PLC0415 - --help shall not wait for gRPC
-
-        if priority:
-            [options["priority"]] = arguments.words(Priority, [priority], "--priority")
         try:
             enqueued = await client.enqueue(kind, content, validate_only=check, **options)
         except (ValueError, TypeError) as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gosynq_server.cli import arguments
+from gosynq_server.cli import arguments, jobs_bulk
 from gosynq_server.cli.connection import with_client
 from gosynq_server.cli.jobs_output import cancelled, deleted, retried, tell_attempts, tell_end, tell_job, tell_jobs
 from gosynq_server.cli.options import configured
@@ -16,8 +15,6 @@ from gosynq_server.cli.progress import watched_wait, with_each
 from gosynq_server.config import ClientConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gosynq_client import Client, Job, JobFilters
 
 app = typer.Typer(help="Look at jobs, wait for them, cancel, retry and delete them.", no_args_is_help=True)
@@ -115,7 +112,7 @@ def cancel(
         async def one(job_id: str) -> Job:
             return await client.cancel(job_id, reason=reason, force=force)
 
-        await with_each(_ids(job_ids), one, cancelled, json=json)
+        await with_each(arguments.job_ids(job_ids), one, cancelled, json=json)
 
     with_client(config, work)
 
@@ -136,7 +133,7 @@ def retry(
         async def one(job_id: str) -> Job:
             return await client.retry(job_id, run_at=start)
 
-        await with_each(_ids(job_ids), one, retried, json=json)
+        await with_each(arguments.job_ids(job_ids), one, retried, json=json)
 
     with_client(config, work)
 
@@ -158,10 +155,11 @@ def delete(
             await client.delete(job_id, force=force, allow_missing=allow_missing)
             return job_id
 
-        await with_each(_ids(job_ids), one, deleted, json=json)
+        await with_each(arguments.job_ids(job_ids), one, deleted, json=json)
 
     with_client(config, work)
 
 
-def _ids(given: Sequence[str]) -> list[str]:
-    return [word for each in given for word in (sys.stdin.read().split() if each == "-" else [each])]
+app.command("bulk-cancel")(jobs_bulk.bulk_cancel)
+app.command("bulk-retry")(jobs_bulk.bulk_retry)
+app.command("bulk-delete")(jobs_bulk.bulk_delete)

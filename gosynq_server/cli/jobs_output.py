@@ -32,6 +32,24 @@ async def tell_jobs(jobs: AsyncIterator[Job], limit: int, *, json: bool) -> None
         print_table(_COLUMNS, rows)
 
 
+async def tell_dead_letters(jobs: AsyncIterator[Job], limit: int, *, json: bool) -> None:
+    """Print at most so many dead letters: a table, or one document a line as they come."""
+    rows = []
+    count = 0
+    async for job in jobs:
+        count += 1
+        if json:
+            print_json(job)
+        else:
+            error = job.last_error
+            kind = error and error.type
+            rows.append((job.id, job.queue, job.kind, job.attempt, job.dead_lettered_at, kind, error and error.message))
+        if count >= limit:
+            break
+    if not json:
+        print_table(("ID", "QUEUE", "KIND", "ATTEMPT", "FAILED", "TYPE", "ERROR"), rows)
+
+
 def tell_job(job: Job, *, json: bool) -> None:
     """Print one job, and below it the stack trace of its last error."""
     if json:
@@ -53,6 +71,9 @@ def tell_job(job: Job, *, json: bool) -> None:
             "worker": job.locked_by,
             "labels": job.labels,
             "key": job.idempotency_key,
+            "concurrency key": job.concurrency_key,
+            "ordering key": job.ordering_key,
+            "fairness key": job.fairness_key,
             "progress": job.progress and f"{job.progress.current}/{job.progress.total} {job.progress.message}",
             "payload": job.payload,
             "result": job.result,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields, is_dataclass
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 import typer
 
@@ -33,14 +34,21 @@ _FILE_OPTION = Annotated[
 def configured(
     config_class: type[_AnyConfig], *, without: frozenset[str] = frozenset()
 ) -> Callable[[Callable[Concatenate[_AnyConfig, _Parameters], None]], Callable[..., None]]:
-    """Give a command its settings as first argument, and an option for each of them but those without."""
+    """Give a command its settings as first argument, and an option for each of them but those without.
+
+    A parameter of the command that is a dataclass is a group of options, one for each of its fields.
+    """
     settings = [setting for setting in settings_of(config_class) if setting.name not in without]
 
     def decorate(command: Callable[Concatenate[_AnyConfig, _Parameters], None]) -> Callable[..., None]:
+        groups = _groups_of(command)
+
         @wraps(command)
         def run(*own: _Parameters.args, **arguments: _Parameters.kwargs) -> None:
             file: Any = arguments.pop(_FILE)
             flags = {setting.name: _given(arguments.pop(setting.name)) for setting in settings}
+            for name, group in groups.items():
+                arguments[name] = group(**{each.name: arguments.pop(each.name) for each in fields(group)})
             command(load(config_class, flags, file=file), *own, **arguments)
 
         return _with_signature(run, command, settings)
@@ -52,7 +60,7 @@ def _with_signature(
     run: Callable[..., None], command: Callable[..., None], settings: list[Setting]
 ) -> Callable[..., None]:
     """Show typer the command's own parameters but the first, then the settings, then the file."""
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    own = [each for parameter in _own(command) for each in _expanded(parameter)]
     options = [_parameter(setting.name, _option(setting)) for setting in settings]
     dressed: Any = run
     dressed.__signature__ = inspect.Signature(
@@ -60,6 +68,24 @@ def _with_signature(
     )
     dressed.__annotations__ = {}
     return run
+
+
+def _own(command: Callable[..., None]) -> list[inspect.Parameter]:
+    return list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+
+
+def _groups_of(command: Callable[..., None]) -> dict[str, Any]:
+    return {parameter.name: parameter.annotation for parameter in _own(command) if is_dataclass(parameter.annotation)}
+
+
+def _expanded(parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    if not is_dataclass(parameter.annotation):
+        return [parameter]
+    said = get_type_hints(parameter.annotation, include_extras=True)
+    return [
+        inspect.Parameter(each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=said[each.name])
+        for each in fields(parameter.annotation)
+    ]
 
 
 def _parameter(name: str, annotation: object) -> inspect.Parameter:

@@ -47,11 +47,13 @@ def console(*, to_error: bool = False) -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; only the last column is cut where the terminal is narrow."""
+    """Print a table, numbers to the right; only the last column is cut where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
-    for row in rows:
+    lines = list(rows)
+    for place, column in enumerate(columns):
+        numbers = lines and all(isinstance(row[place], int | float) for row in lines)
+        table.add_column(column, no_wrap=True, overflow="ellipsis", justify="right" if numbers else "left")
+    for row in lines:
         table.add_row(*(cell(value) for value in row))
     console().print(table)
 

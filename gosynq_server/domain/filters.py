@@ -79,10 +79,10 @@ EVERY_STATUS = frozenset(JobStatus)
 def compiled(text: str) -> Predicate:
     """Return what the database is asked for a filter, in ASCII; raise FilterInvalid.
 
-    The path is for `document @@ path`. The document has the fields under their names: id, queue, kind, status, schedule_id,
-    the keys and error_type as text, priority and attempt as numbers, moments as seconds since the Unix epoch or null, labels
-    as an object or null. Every value from outside is a JSON literal in the path, and every name one of ours or of a label
-    key's alphabet.
+    The path is for `document @@ path`. The document has the fields under their names: id, queue, kind, status,
+    schedule_id, the keys and error_type as text, priority and attempt as numbers, moments as seconds since the Unix
+    epoch or null, labels as an object or null. Every value from outside is a JSON literal in the path, and every name
+    one of ours or of a label key's alphabet.
     """
     node = parse(text)
     return Predicate(

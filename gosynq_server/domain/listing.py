@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gosynq_server.domain.job import Attempt, Job, JobStatus, Priority
 
 
@@ -19,6 +21,20 @@ class JobQuery:
     priorities: tuple[Priority, ...] = ()
     filter: str = ""
     newest_first: bool = True
+    page_size: int = 50
+    page_token: str = ""
+    with_content: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterQuery:
+    """Which dead letters, the last to fail first. Empty tuples and strings, and None, set no condition."""
+
+    queues: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    error_type: str = ""
+    start_at: datetime | None = None
+    end_at: datetime | None = None
     page_size: int = 50
     page_token: str = ""
     with_content: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from gosynq_server.domain.event import Position
 from gosynq_server.domain.job import JobId
 
 if TYPE_CHECKING:
-    from gosynq_server.domain.listing import JobQuery
+    from gosynq_server.domain.bulk import BulkQuery
+    from gosynq_server.domain.listing import DeadLetterQuery, JobQuery
     from gosynq_server.domain.watching import EventQuery
 
 _VERSION = b"\x01"
@@ -25,6 +27,9 @@ _CHECK_BYTES = 13  # with an id 30 bytes, a sequence 18, a position 42: base64 n
 _SEQUENCE_MAX = 2**31 - 1
 _STORE_MAX = 2**63 - 1
 _POSITION = Struct(">QQIQ")
+_MOMENT = Struct(">xq16s")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def query_digest(query: JobQuery) -> bytes:
@@ -71,6 +76,31 @@ def workers_digest(queue: str) -> bytes:
 def schedules_digest() -> bytes:
     """Return 32 bytes that stand for all schedules."""
     return sha256(orjson.dumps(("schedules",))).digest()
+
+
+def bulk_digest(verb: str, query: BulkQuery) -> bytes:
+    """Return 32 bytes that stand for what is done with which jobs."""
+    return sha256(orjson.dumps(("bulk", verb, sorted(set(query.job_ids)), query.filter))).digest()
+
+
+def dead_letters_digest(query: DeadLetterQuery) -> bytes:
+    """Return 32 bytes that stand for which dead letters are asked for."""
+    conditions = ("dead letters", query.queues, query.kinds, query.error_type, query.start_at, query.end_at)
+    return sha256(orjson.dumps(conditions)).digest()
+
+
+def encode_moment_token(digest: bytes, moment: datetime, last_id: JobId) -> str:
+    """Return the token of the page that begins behind a job of a moment; 52 characters."""
+    return _sealed(digest, _MOMENT.pack((moment - _EPOCH) // _MICROSECOND, UUID(last_id).bytes))
+
+
+def decode_moment_token(token: str, digest: bytes) -> tuple[datetime, JobId]:
+    """Return the moment and the job that the page begins behind; raise PageTokenInvalid as decode_token does."""
+    microseconds, job_id = _MOMENT.unpack(_opened(token, digest, _MOMENT.size))
+    try:
+        return _EPOCH + microseconds * _MICROSECOND, JobId(str(UUID(bytes=job_id)))
+    except OverflowError:
+        raise PageTokenInvalid from None
 
 
 def encode_token(digest: bytes, last_id: JobId) -> str:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
-
-    from gosynq_server.domain.job import JobStatus
 
 SPLIT_BOUND = 10_000
 
@@ -32,10 +31,10 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueTotals:
-    """How many jobs of each status a queue has."""
+    """How many jobs of each status a queue has, by the words of JobStatus."""
 
     queue: str
-    counts: dict[JobStatus, int]
+    counts: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

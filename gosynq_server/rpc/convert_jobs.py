@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gosynq.v1 import job_pb2, job_service_pb2
 from gosynq_server.domain.job import Attempt, Job, JobError, JobProgress, JobStatus, Priority
-from gosynq_server.domain.listing import AttemptPage, JobPage, JobQuery
+from gosynq_server.domain.listing import AttemptPage, DeadLetterQuery, JobPage, JobQuery
 from gosynq_server.rpc.convert import (
     OUTCOME_NUMBERS,
     PRIORITIES,
@@ -16,6 +16,7 @@ from gosynq_server.rpc.convert import (
     STATUSES,
     STRATEGY_NUMBERS,
     duration,
+    moment_of,
     text_of,
     timestamp,
 )
@@ -24,6 +25,7 @@ from gosynq_server.rpc.convert_content import struct_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gosynq.v1 import admin_service_pb2
     from gosynq_server.domain.retry import RetryPolicy
 
 DEFAULT_PAGE_SIZE = 50
@@ -94,6 +96,20 @@ def query_of(request: job_service_pb2.ListJobsRequest) -> JobQuery:
         priorities=_priorities_of(request.priority),
         filter=text_of(request.filter, "filter"),
         newest_first=request.order_by != "created_at",
+        page_size=page_size_of(request.page_size),
+        page_token=text_of(request.page_token, "page_token"),
+        with_content=request.view == job_pb2.JOB_VIEW_FULL,
+    )
+
+
+def dead_letter_query_of(request: admin_service_pb2.ListDeadLetterJobsRequest) -> DeadLetterQuery:
+    """Return what a caller asks of the dead letters."""
+    return DeadLetterQuery(
+        queues=tuple(request.queue),
+        kinds=tuple(text_of(kind, f"kind[{index}]") for index, kind in enumerate(request.kind)),
+        error_type=text_of(request.error_type, "error_type"),
+        start_at=moment_of(request.start_at, "start_at") if request.HasField("start_at") else None,
+        end_at=moment_of(request.end_at, "end_at") if request.HasField("end_at") else None,
         page_size=page_size_of(request.page_size),
         page_token=text_of(request.page_token, "page_token"),
         with_content=request.view == job_pb2.JOB_VIEW_FULL,

@@ -93,7 +93,7 @@ def page_message(page: QueuePage) -> queue_service_pb2.ListQueuesResponse:
 
 def totals_message(totals: Iterable[QueueTotals]) -> queue_service_pb2.GetStatsResponse:
     """Return the jobs of all queues together."""
-    sums = dict.fromkeys(JobStatus, 0)
+    sums: dict[str, int] = dict.fromkeys(JobStatus, 0)
     for total in totals:
         for status, jobs in total.counts.items():
             sums[status] += jobs

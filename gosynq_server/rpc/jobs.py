@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gosynq.v1 import job_pb2, job_service_pb2, job_service_pb2_grpc
 from gosynq_server.domain.lifecycle import TERMINAL
 from gosynq_server.rpc.convert import length_of, moment_of, text_of, wait_of
+from gosynq_server.rpc.convert_bulk import bulk_query_of, run_at_of, summary_message
 from gosynq_server.rpc.convert_explanations import explanation_message
 from gosynq_server.rpc.convert_jobs import attempts_message, job_message, page_message, page_size_of, query_of
 from gosynq_server.rpc.convert_specs import batch_message, enqueued_message, spec_of, specs_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import grpc
 
+    from gosynq_server.service.bulk_jobs import BulkJobs
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.jobs import Jobs
 
@@ -31,11 +33,14 @@ _USUAL_WAIT = timedelta(seconds=30)
 
 
 class JobServicer(job_service_pb2_grpc.JobServiceServicer):
-    """Answers JobService; what it does not define stands in UNIMPLEMENTED_RPCS."""
+    """Answers JobService."""
 
-    def __init__(self, enqueuer: Enqueuer, jobs: Jobs, *, draining: asyncio.Event, stream_age: timedelta) -> None:
+    def __init__(
+        self, enqueuer: Enqueuer, jobs: Jobs, bulk_jobs: BulkJobs, *, draining: asyncio.Event, stream_age: timedelta
+    ) -> None:
         self._enqueuer = enqueuer
         self._jobs = jobs
+        self._bulk_jobs = bulk_jobs
         self._draining = draining
         self._stream_age = stream_age
 
@@ -116,3 +121,24 @@ class JobServicer(job_service_pb2_grpc.JobServiceServicer):
         """Delete one job."""
         await self._jobs.delete(request.job_id, force=request.force, allow_missing=request.allow_missing)
         return job_service_pb2.DeleteJobResponse()
+
+    async def BulkCancelJobs(
+        self, request: job_service_pb2.BulkCancelJobsRequest, context: Context
+    ) -> job_service_pb2.BulkCancelJobsResponse:
+        """Cancel many jobs."""
+        summary = await self._bulk_jobs.cancel(bulk_query_of(request), reason=text_of(request.reason, "reason"))
+        return job_service_pb2.BulkCancelJobsResponse(summary=summary_message(summary))
+
+    async def BulkRetryJobs(
+        self, request: job_service_pb2.BulkRetryJobsRequest, context: Context
+    ) -> job_service_pb2.BulkRetryJobsResponse:
+        """Make many jobs pending again."""
+        summary = await self._bulk_jobs.retry(bulk_query_of(request), run_at=run_at_of(request))
+        return job_service_pb2.BulkRetryJobsResponse(summary=summary_message(summary))
+
+    async def BulkDeleteJobs(
+        self, request: job_service_pb2.BulkDeleteJobsRequest, context: Context
+    ) -> job_service_pb2.BulkDeleteJobsResponse:
+        """Delete many jobs."""
+        summary = await self._bulk_jobs.delete(bulk_query_of(request))
+        return job_service_pb2.BulkDeleteJobsResponse(summary=summary_message(summary))

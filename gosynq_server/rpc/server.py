@@ -32,6 +32,8 @@ from gosynq_server.rpc.workers import WorkerServicer
 if TYPE_CHECKING:
     from gosynq_server.rpc.interceptors import Observe
     from gosynq_server.rpc.watch_stream import WatchObserver
+    from gosynq_server.service.bulk_jobs import BulkJobs
+    from gosynq_server.service.dead_letters import DeadLetters
     from gosynq_server.service.enqueue import Enqueuer
     from gosynq_server.service.event_pages import EventPages
     from gosynq_server.service.jobs import Jobs
@@ -66,6 +68,8 @@ class Services:
 
     enqueuer: Enqueuer
     jobs: Jobs
+    bulk_jobs: BulkJobs
+    dead_letters: DeadLetters
     watches: Watches
     event_pages: EventPages
     workers: Workers
@@ -189,11 +193,11 @@ def build_server(services: Services, options: RpcOptions) -> RpcServer:
 
 def add_servicers(server: grpc.aio.Server, services: Services, options: RpcOptions, draining: asyncio.Event) -> None:
     """Serve every service of the contract; what is not built yet answers UNIMPLEMENTED by its generated base."""
-    jobs = JobServicer(  # type: ignore[abstract]  # UNIMPLEMENTED_RPCS names what it lacks
-        services.enqueuer, services.jobs, draining=draining, stream_age=options.stream_age
+    jobs = JobServicer(
+        services.enqueuer, services.jobs, services.bulk_jobs, draining=draining, stream_age=options.stream_age
     )
-    admin = AdminServicer(  # type: ignore[abstract]  # UNIMPLEMENTED_RPCS names what it lacks
-        services.info, services.roster, max_message_bytes=options.max_receive_bytes
+    admin = AdminServicer(
+        services.info, services.roster, services.dead_letters, max_message_bytes=options.max_receive_bytes
     )
     events = EventServicer(
         services.watches,

@@ -2,13 +2,4 @@
 
 from __future__ import annotations
 
-UNIMPLEMENTED_RPCS = frozenset(
-    {
-        "/gosynq.v1.AdminService/ListDeadLetterJobs",
-        "/gosynq.v1.AdminService/PurgeDeadLetterJobs",
-        "/gosynq.v1.AdminService/RedriveDeadLetterJobs",
-        "/gosynq.v1.JobService/BulkCancelJobs",
-        "/gosynq.v1.JobService/BulkDeleteJobs",
-        "/gosynq.v1.JobService/BulkRetryJobs",
-    }
-)
+UNIMPLEMENTED_RPCS: frozenset[str] = frozenset()

@@ -25,7 +25,8 @@ _log = logging.getLogger(__name__)
 _DEBOUNCE_SECONDS = 0.05
 _AFTER_FAILURE_SECONDS = 1.0
 # All of the longest together stay below the 8000 bytes that PostgreSQL takes.
-_MOST_NAMES = 16
+_MOST_NAMES = 14
+_MOST_CHANGED = 4
 _MOST_CANCELS = 20
 _MOST_WORKERS = 8
 _REASON_CHARACTERS = 60
@@ -95,7 +96,7 @@ class Replicas(Deaf):
                 "from": self._server_id,
                 "ready": sorted(self._ready)[:_MOST_NAMES],
                 "scheduled": sorted(self._scheduled)[:_MOST_NAMES],
-                "changed": sorted(self._changed)[:_MOST_NAMES],
+                "changed": sorted(self._changed)[:_MOST_CHANGED],
                 "cancels": [
                     [job, _short(reason), lease_lost]
                     for job, (reason, lease_lost) in list(self._cancels.items())[:_MOST_CANCELS]
@@ -126,11 +127,11 @@ class Replicas(Deaf):
             self._here.jobs_ready(queue)
         for queue in told["scheduled"]:
             self._here.jobs_scheduled(queue)
-        for queue in told.get("changed", ()):
-            self._here.queue_changed(queue)
         for job, reason, lease_lost in told["cancels"]:
             self._here.cancel_requested(JobId(job), reason, lease_lost=lease_lost)
         # Absent from what a server of an earlier version tells.
+        for queue in told.get("changed", ()):
+            self._here.queue_changed(queue)
         for worker_id in told.get("workers", ()):
             self._here.worker_changed(worker_id)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from gosynq_server.store.database import Database, Executor
 
+_NEXT_JOBS = 1000
+
 
 async def add(executor: Executor, *, min_age: timedelta) -> bool:
     """Count the events since the last time, if that is min_age ago; say whether there are counts at all."""
@@ -40,7 +42,7 @@ async def totals(executor: Executor, names: Sequence[str] | None = None) -> list
 
 async def read(executor: Executor, names: Sequence[str]) -> dict[str, QueueStats]:
     """Read what is in some queues, as of one moment; nothing where it is not counted yet."""
-    rows = await executor.fetch("queue_counts_read", names, SPLIT_BOUND + 1)
+    rows = await executor.fetch("queue_counts_read", names, SPLIT_BOUND + 1, _NEXT_JOBS)
     return {row["name"]: _stats_of(row) for row in rows}
 
 

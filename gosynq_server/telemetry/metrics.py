@@ -14,7 +14,6 @@ from gosynq_server.telemetry.requests import RequestCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import timedelta
 
     from starlette.types import ASGIApp
 
@@ -28,9 +27,9 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._attempts = AttemptCollector()
         self._requests = RequestCollector()
-        self._queues = QueueCollector()
+        self.queues = QueueCollector()
         self.events = EventCollector()
-        for collector in (self._attempts, self._requests, self._queues, self.events):
+        for collector in (self._attempts, self._requests, self.queues, self.events):
             self._registry.register(collector)
         Info("gosynq_server", "What the server is.", registry=self._registry).info({"version": version})
         self._active = Gauge("gosynq_active_workers", "Attempts that are running here.", registry=self._registry)
@@ -44,10 +43,6 @@ class Metrics:
     def rpc_ended(self, method: str, code: str, seconds: float) -> None:
         """Count a call: "gosynq.v1.JobService/GetJob", "OK", its duration."""
         self._requests.ended(method, code, seconds)
-
-    def queue_sampled(self, queue: str, length: int, oldest_age: timedelta | None) -> None:
-        """Keep how many jobs wait in a queue, and how long the oldest of them has been due (None: there is none)."""
-        self._queues.sampled(queue, length, oldest_age)
 
     def count_active_workers_by(self, count: Callable[[], int]) -> None:
         """Have the running attempts counted by a function whenever Prometheus asks."""

@@ -12,6 +12,8 @@ def services_of(house: House) -> Services:
     return Services(
         enqueuer=house.enqueuer,
         jobs=house.jobs,
+        bulk_jobs=house.bulk_jobs,
+        dead_letters=house.dead_letters,
         watches=house.watches,
         event_pages=house.event_pages,
         workers=house.workers,

@@ -110,6 +110,8 @@ def scripted_services(service: ScriptedService) -> Services:
         workers=stand_in,
         roster=stand_in,
         schedules=stand_in,
+        bulk_jobs=stand_in,
+        dead_letters=stand_in,
         queues=stand_in,
         queue_removal=stand_in,
         info=INFO,

@@ -18,6 +18,8 @@ from gosynq_server.domain.job import Job, JobId, JobSpec
 from gosynq_server.domain.queue import QueueDefaults
 from gosynq_server.maintenance.loop import repeat
 from gosynq_server.pool.source import LocalLeaseSource, exchange_of
+from gosynq_server.service.bulk_jobs import BulkJobs
+from gosynq_server.service.dead_letters import DeadLetters
 from gosynq_server.service.enqueue import Enqueuer
 from gosynq_server.service.event_log import EventLog
 from gosynq_server.service.event_pages import EventPages
@@ -108,6 +110,8 @@ class House:
     waits: Waits
     enqueuer: Enqueuer
     jobs: Jobs
+    bulk_jobs: BulkJobs
+    dead_letters: DeadLetters
     leases: Leases
     ticker: Ticker
     tail: EventTail
@@ -244,6 +248,8 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         waits=waits,
         enqueuer=enqueuer,
         jobs=jobs,
+        bulk_jobs=BulkJobs(database, queues, wakeups, window=WINDOW),
+        dead_letters=DeadLetters(database, queues, jobs, wakeups),
         ticker=ticker,
         tail=tail,
         progress=progress,

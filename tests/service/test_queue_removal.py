@@ -183,6 +183,7 @@ async def test_a_queue_that_is_being_deleted_takes_and_gives_nothing_and_can_be_
 
     shown = await house.queue_verbs.get("q")
     assert (shown.details.state, shown.stats and shown.stats.ready) == (QueueState.DELETING, 1)
+    assert shown.details.state_reason == "it is being deleted"
     assert await house.lease() == []
     for key in ("", "k"):
         with pytest.raises(QueueDeleting):

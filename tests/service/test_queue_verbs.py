@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -246,3 +246,39 @@ async def test_an_enqueue_with_a_key_that_is_held_is_answered_by_a_draining_queu
 
     assert await house.add(idempotency_key="k") == job
     assert (await house.job(job)).status is JobStatus.PENDING
+
+
+async def test_no_lease_starts_between_a_pause_and_a_resume_while_servers_fetch(house: House, elsewhere: House) -> None:
+    for _ in range(120):
+        await house.add()
+    leased: list[datetime] = []
+    paused: list[tuple[datetime, datetime]] = []
+    got = asyncio.Event()
+
+    async def fetch(server: House) -> None:
+        while len(leased) < 120:
+            if leases := await server.lease(2):
+                leased.extend(lease.leased_at for lease in leases)
+                got.set()
+
+    async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
+        for server in (house, elsewhere, house, elsewhere):
+            tasks.create_task(fetch(server))
+        while len(leased) < 120:
+            await house.queue_verbs.pause("q", reason="")
+            begun = await _now(house)
+            got.clear()
+            for _ in range(3):
+                assert await elsewhere.lease() == []
+            paused.append((begun, await _now(house)))
+            await elsewhere.queue_verbs.resume("q")
+            if len(leased) < 120:
+                await got.wait()
+
+    assert [at for at in leased for begun, ended in paused if begun < at < ended] == []
+    assert len(paused) > 1
+
+
+async def _now(house: House) -> datetime:
+    now: datetime = await house.database.fetch_value("database_time")
+    return now

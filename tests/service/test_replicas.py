@@ -28,6 +28,9 @@ class Ears(Deaf):
     def jobs_scheduled(self, queue: str) -> None:
         self._hear("scheduled", queue)
 
+    def queue_changed(self, queue: str) -> None:
+        self._hear("changed", queue)
+
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         self._hear(job, reason, *(["lost"] if lease_lost else []))
 
@@ -54,6 +57,7 @@ async def _heard_by_another(
             for queue in queues:
                 teller.jobs_ready(queue)
                 teller.jobs_scheduled(queue)
+                teller.queue_changed(queue)
             for job, reason in cancels:
                 teller.cancel_requested(job, reason)
             for worker in workers:
@@ -71,7 +75,8 @@ async def test_what_happened_here_is_heard_there(house: House) -> None:
 
     heard = await _heard_by_another(house, cancels=[(job, "enough of it")], queues=["q"], workers=["w"])
 
-    assert heard == {("ready", "q"), ("scheduled", "q"), (job, "enough of it"), ("worker", "w")}
+    queue = {("ready", "q"), ("scheduled", "q"), ("changed", "q")}
+    assert heard == queue | {(job, "enough of it"), ("worker", "w")}
 
 
 @pytest.mark.parametrize(

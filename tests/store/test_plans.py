@@ -101,6 +101,32 @@ async def test_a_job_is_read_by_an_index_in_every_partition(filled: Connection, 
     assert max(node["Actual Rows"] for node in nodes) == 1
 
 
+@pytest.mark.parametrize("stage", ["scheduled", "ready", "finished"])
+@pytest.mark.parametrize("generic", [False, True])
+async def test_jobs_of_a_queue_are_purged_in_a_bounded_walk(filled: Connection, stage: str, generic: bool) -> None:
+    middle = await filled.fetchval(f"SELECT id FROM gosynq.{stage} ORDER BY id OFFSET 1000 LIMIT 1")  # noqa: S608 - a name of ours
+    said = [["completed", "failed"]] if stage == "finished" else []
+
+    nodes = await _plan(filled, f"queues_purge_{stage}", "q1", middle, 10, 100, *said, generic=generic)
+
+    assert _scans_whole(nodes, "scheduled", "ready", "finished") == []
+    assert max(node["Actual Rows"] for node in nodes) <= 100
+
+
+async def test_numbers_of_jobs_are_read_without_reading_jobs(filled: Connection) -> None:
+    await filled.execute("SELECT gosynq.recount()")
+    read = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname = ANY($1)"
+    partitions_of_jobs = await filled.fetch("SELECT inhrelid::regclass::text FROM pg_inherits")
+    names = ["scheduled", "ready", "running", *(name.rpartition(".")[2] for (name,) in partitions_of_jobs)]
+    async with filled.transaction():
+        before = await filled.fetchval(read, names)
+        rows = await filled.fetch(statements.load("queue_counts_totals"), None)
+        touched = await filled.fetchval(read, names) - before
+
+    assert sum(row["pending"] + row["completed"] + row["failed"] for row in rows) == JOBS
+    assert touched == 0
+
+
 async def test_a_fetch_reads_no_more_of_the_backlog_than_it_leases(filled: Connection) -> None:
     hour = timedelta(hours=1)
     arguments: tuple[object, ...] = ("q1", [], [], [], [], hour, ["k"], 10, "w", hour, None, hour, None)

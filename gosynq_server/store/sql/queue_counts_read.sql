@@ -1,12 +1,13 @@
 -- Says what is in some queues, as of one moment.
--- $1 their names; $2 up to how many of the pending jobs are counted that are due, and of those that are not. Locks: none.
+-- $1 their names; $2 up to how many of the pending jobs are counted that are due, and of those that are not; $3 among how
+-- many of the next jobs the oldest is looked for. Locks: none.
 WITH total AS MATERIALIZED (
     SELECT * FROM gosynq.queue_totals($1::text [])
 )
 SELECT
     asked.name, coalesce(total.pending, 0) AS pending, coalesce(total.processing, 0) AS processing,
     coalesce(total.completed, 0) AS completed, coalesce(total.failed, 0) AS failed,
-    coalesce(total.cancelled, 0) AS cancelled, gosynq.not_due(asked.name, $2) AS not_due, gosynq.due(asked.name, $2) AS due,
+    coalesce(total.cancelled, 0) AS cancelled, side.not_due, CASE WHEN side.not_due >= $2 THEN gosynq.due(asked.name, $2) END AS due,
     split.not_due AS not_due_before, statement_timestamp() - front.oldest AS oldest_age,
     rate.enqueued / rate.seconds AS enqueued_rate, rate.completed / rate.seconds AS completed_rate,
     rate.failed / rate.seconds AS failed_rate,
@@ -21,6 +22,7 @@ FROM unnest($1::text []) AS asked (name)
 INNER JOIN gosynq.queue_counting AS counting ON counting.node = 0
 LEFT JOIN total ON total.queue = asked.name
 LEFT JOIN gosynq.queue_splits AS split ON split.queue = asked.name
+CROSS JOIN LATERAL (SELECT gosynq.not_due(asked.name, $2) AS not_due OFFSET 0) AS side
 CROSS JOIN LATERAL (
     SELECT min(next.ready_at) AS oldest
     FROM (
@@ -28,7 +30,7 @@ CROSS JOIN LATERAL (
         FROM gosynq.ready AS job
         WHERE job.queue = asked.name
         ORDER BY job.fairness_key, job.rank
-        LIMIT $2
+        LIMIT $3
     ) AS next
 ) AS front
 -- Whole pieces of five seconds, and so a minute and a bit.

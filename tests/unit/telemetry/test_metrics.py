@@ -147,19 +147,34 @@ async def test_methods_beyond_a_bound_are_other(metrics: Metrics) -> None:
 
 
 async def test_queues_show_their_last_sample(metrics: Metrics) -> None:
-    metrics.queue_sampled("mail", 7, timedelta(seconds=90))
-    metrics.queue_sampled("mail", 5, timedelta(seconds=60))
-    metrics.queue_sampled("idle", 0, None)
+    metrics.queues.sampled({"mail": (7, timedelta(seconds=90)), "gone": (1, None)})
+    metrics.queues.sampled({"mail": (5, timedelta(seconds=60)), "idle": (0, None)})
     samples = await scrape(metrics)
     assert samples["gosynq_queue_length{queue=mail}"] == 5
     assert samples["gosynq_oldest_ready_job_age_seconds{queue=mail}"] == 60
     assert samples["gosynq_oldest_ready_job_age_seconds{queue=idle}"] == 0
+    assert "gosynq_queue_length{queue=gone}" not in samples
+
+
+async def test_queues_show_how_many_jobs_of_each_status_they_have(metrics: Metrics) -> None:
+    metrics.queues.counted({"gone": {"failed": 1}})
+    metrics.queues.counted({"mail": {"pending": 3, "failed": 0}})
+
+    samples = {name: value for name, value in (await scrape(metrics)).items() if name.startswith("gosynq_queue_jobs")}
+
+    assert samples == {
+        "gosynq_queue_jobs{queue=mail,status=pending}": 3,
+        "gosynq_queue_jobs{queue=mail,status=failed}": 0,
+    }
 
 
 async def test_queues_beyond_a_bound_are_not_told(metrics: Metrics) -> None:
-    for number in range(1100):
-        metrics.queue_sampled(f"q{number}", 1, None)
-    assert len([name for name in await scrape(metrics) if name.startswith("gosynq_queue_length")]) == 1000
+    names = [f"q{number}" for number in range(1100)]
+    metrics.queues.sampled(dict.fromkeys(names, (1, None)))
+    metrics.queues.counted({key: {"pending": 1} for key in names})
+    samples = list(await scrape(metrics))
+    for family in ("gosynq_queue_length", "gosynq_queue_jobs"):
+        assert len([name for name in samples if name.startswith(family)]) == 1000
 
 
 async def test_events_are_counted_in_and_out_and_by_their_age(metrics: Metrics) -> None:
