@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gosynq_server.store.database import Database
     from gosynq_server.store.selections import Look
 
-_LOOK = 2000
+_LOOK, _MOST_LOOKED_AT = 2000, 32_000
 _CHUNK = 500
 _TRIES = 20
 _LOOKING_SECONDS = 5.0
@@ -118,18 +118,25 @@ class Bulk:
     async def _select_by_filter(self, verb: BulkVerb, query: BulkQuery, after: JobId | None) -> _Selection:
         predicate = compiled(query.filter)
         statuses = predicate.statuses.intersection(verb.among)
-        selection = _Selection(after=after)
+        selection, limit = _Selection(after=after), _LOOK
         clock = asyncio.get_running_loop().time
         end = clock() + _LOOKING_SECONDS
         while True:
-            look = await selections.look(self._database, predicate, statuses, after=selection.after, limit=_LOOK)
+            look = await selections.look(self._database, predicate, statuses, after=selection.after, limit=limit)
             selection.take(look, verb, query.limit)
+            limit = limit if look.selected else min(limit * 4, _MOST_LOOKED_AT)
             if selection.is_last or len(selection.chosen) == query.limit or clock() > end:
                 return selection
 
     async def _act(self, verb: BulkVerb, chosen: Sequence[Selected]) -> AsyncIterator[JobId]:
+        clock = asyncio.get_running_loop().time
+        took = 0.0
         for start in range(0, len(chosen), _CHUNK):
+            # Half of the time is for those who fetch and enqueue.
+            await asyncio.sleep(took)
+            began = clock()
             done = await self._act_on_chunk(verb, chosen[start : start + _CHUNK])
+            took = clock() - began
             for job in chosen[start : start + _CHUNK]:
                 if job.id in done:
                     yield job.id

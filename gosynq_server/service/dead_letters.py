@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gosynq_server.store.database import Database
     from gosynq_server.store.dead_letters import DeadLetter
 
-_LOOK = 2000
+_LOOK, _MOST_LOOKED_AT = 2000, 32_000
 _LOOKING_SECONDS = 2.0
 """How long a page is looked for where hardly any dead letter fits; then it is short."""
 
@@ -82,8 +82,10 @@ class DeadLetters:
         letters: Sequence[DeadLetter] = ()
         clock = asyncio.get_running_loop().time
         end = clock() + _LOOKING_SECONDS
+        limit = max(_LOOK, query.page_size + 1)
         while True:
-            look = await dead_letters.look(self._database, query, after=after, limit=max(_LOOK, query.page_size + 1))
+            look = await dead_letters.look(self._database, query, after=after, limit=limit)
+            limit = min(limit * 4, _MOST_LOOKED_AT)
             letters = (*letters, *look.letters)
             after = look.last
             if len(letters) > query.page_size:

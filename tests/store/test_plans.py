@@ -84,10 +84,62 @@ async def test_a_page_is_read_by_indexes_and_no_further_than_it_goes(
 ) -> None:
     middle = await filled.fetchval("SELECT id FROM gosynq.ready ORDER BY id OFFSET 1000 LIMIT 1")
     for after in (None, middle):
-        nodes = await _plan(filled, name, statuses, None, None, None, None, after, 20, False, generic=generic)
+        nodes = await _plan(filled, name, *(statuses, None, None, None, None, after, 20, False), generic=generic)
 
         assert _scans_whole(nodes, "scheduled", "ready", "finished") == []
         assert max(node["Actual Rows"] for node in nodes) <= 50
+
+
+@pytest.fixture
+async def dead(database_url: str) -> AsyncIterator[Connection]:
+    """Give a database with thousands of dead letters of one queue, over several days, and as many completed jobs."""
+    connection = await asyncpg.connect(database_url)
+    today = datetime.now(UTC).date()
+    async with Database(database_url) as database:
+        for days in range(3):
+            await partitions.make(database, Partitioned.FINISHED, today + timedelta(days=days))
+    await connection.execute(
+        f"INSERT INTO gosynq.finished ({COLUMNS}, status, finished_at, prune_on) SELECT {ROW},"  # noqa: S608 - nothing from outside
+        " CASE place % 2 WHEN 0 THEN 'completed' ELSE 'failed' END, now() - place * interval '1 s',"
+        " current_date + place / 2 % 3"
+        " FROM unnest($1::uuid []) WITH ORDINALITY AS told (id, ordinal)"
+        " CROSS JOIN LATERAL (SELECT told.id, told.ordinal::int AS place) AS spec",
+        new_job_ids(JOBS),
+    )
+    await connection.execute("UPDATE gosynq.finished SET queue = 'q'")
+    await connection.execute("VACUUM ANALYZE")
+    yield connection
+    await connection.close()
+
+
+def _read(nodes: list[dict[str, Any]], table: str) -> float:
+    """Count the rows of a table that a plan looked at, those too that it left out."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes
+        if node.get("Relation Name", "").startswith(table)
+    )
+
+
+@pytest.mark.parametrize("generic", [False, True])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("dead_letters_list", (None, None, None, None, None, None, 20)),
+        ("dead_letters_list_of_queues", (["q"], None, None, None, None, None, None, 20)),
+        ("dead_letters_list_of_queues", (["nothing", "neither"], None, None, None, None, None, None, 20)),
+        ("jobs_select_ended_badly", (["failed"], "true", False, None, 20)),
+        ("jobs_select", (["pending"], "true", False, None, 20)),
+        ("jobs_select", (None, "true", False, None, 20)),
+    ],
+)
+async def test_no_more_is_looked_at_among_many_dead_letters_than_is_said(
+    dead: Connection, name: str, arguments: tuple[object, ...], generic: bool
+) -> None:
+    nodes = await _plan(dead, name, *arguments, generic=generic)
+
+    assert _scans_whole(nodes, "finished") == []
+    assert _read(nodes, "finished") <= 20 * 4
 
 
 @pytest.mark.parametrize("name", ["jobs_get", "jobs_get_full"])

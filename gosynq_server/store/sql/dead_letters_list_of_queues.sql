@@ -1,4 +1,6 @@
--- Reads dead letters of some queues, the newest first, looking at so many at most.
+-- Reads dead letters of some queues, the newest first, looking at so many at most. Each queue's are a range of the index that
+-- begins with the queue, and ordered by it: where they were those of an equal queue, the other index would give the order too,
+-- and be read from end to end for a queue that has none.
 -- $1 queues; $2 kinds (null: any); $3 the type of the last error (null: any); $4 and $5 from when until before
 -- when (null: any time); $6 and $7 when the one was dead-lettered that the page begins after, and its id (null: from the
 -- start); $8 how many are looked at. Locks: none. The last one that was looked at is there too, whether it fits or not, and
@@ -10,12 +12,13 @@ WITH seen AS MATERIALIZED (
         SELECT job.id, job.queue, job.kind, job.finished_at
         FROM gosynq.finished AS job
         WHERE
-            job.queue = wanted.queue AND job.status = 'failed'
-            AND job.finished_at >= coalesce($4::timestamptz, '-infinity')
-            AND job.finished_at < coalesce($5::timestamptz, 'infinity')
-            AND (job.finished_at, job.id)
-            < (coalesce($6::timestamptz, 'infinity'), coalesce($7::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-        ORDER BY job.finished_at DESC, job.id DESC
+            job.status = 'failed'
+            AND (job.queue, job.finished_at) >= (wanted.queue, coalesce($4::timestamptz, '-infinity'))
+            AND (job.queue, job.finished_at, job.id) < (
+                wanted.queue, coalesce($6::timestamptz, $5::timestamptz, 'infinity'),
+                coalesce($7::uuid, '00000000-0000-0000-0000-000000000000')
+            )
+        ORDER BY job.queue DESC, job.finished_at DESC, job.id DESC
         LIMIT $8
     ) AS dead
     ORDER BY dead.finished_at DESC, dead.id DESC
