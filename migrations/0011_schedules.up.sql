@@ -36,4 +36,4 @@ CREATE TABLE gosynq.schedules (
     autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 2000
 );
 
-CREATE INDEX schedules_due ON gosynq.schedules (look_at, id) WHERE look_at IS NOT NULL;
+CREATE INDEX schedules_due ON gosynq.schedules (look_at, queue, id) WHERE look_at IS NOT NULL;

@@ -33,8 +33,10 @@ async def elsewhere(house: House) -> AsyncIterator[House]:
 
 
 async def _create(house: House, schedule_id: str = "s", **said: Any) -> Schedule:
-    timing = {} if said.keys() & {"cron", "once"} else {"interval": HOUR}
-    return await house.schedules.create(ScheduleSpec(**({"id": schedule_id, "job": JOB} | timing | said)))
+    said.setdefault("job", JOB)
+    if not said.keys() & {"cron", "once"}:
+        said.setdefault("interval", HOUR)
+    return await house.schedules.create(ScheduleSpec(id=schedule_id, **said))
 
 
 async def _make_due(house: House, *, ago: timedelta = timedelta(), schedule_id: str = "s") -> datetime:

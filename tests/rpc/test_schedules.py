@@ -47,8 +47,11 @@ async def stub(house: House) -> AsyncIterator[ScheduleServiceAsyncStub]:
 
 
 def a_schedule(**said: Any) -> Schedule:
-    timing = {} if said.keys() & {"cron", "once", "interval"} else {"interval": HOUR}
-    return Schedule(**({"id": "s", "job": job_pb2.JobSpec(queue="q", kind="k")} | timing | said))
+    said.setdefault("id", "s")
+    said.setdefault("job", job_pb2.JobSpec(queue="q", kind="k"))
+    if not said.keys() & {"cron", "once"}:
+        said.setdefault("interval", HOUR)
+    return Schedule(**said)
 
 
 async def _create(stub: ScheduleServiceAsyncStub, **said: Any) -> Schedule:

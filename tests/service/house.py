@@ -226,17 +226,14 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     ticker = Ticker(apart, ticked=ticked)
     tail = EventTail(apart, ticker, ticked=ticked)
     waits, log, progress = Waits(tail), EventLog(apart, tail), ProgressFeed(apart, tail)
-    for listener in (heard, waits):
+    queues, server_id = Queues(database, defaults=defaults), f"server-{id(database)}"
+    registrar = Registrar(database, server_id=server_id, tell=wakeups)
+    for listener in (heard, waits, queues, registrar):
         wakeups.add(listener)
     wakeups.signal(ticker.signal)
-    queues = Queues(database, defaults=defaults)
-    wakeups.add(queues)
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
     leases = Leases(database, queues, wakeups, window=WINDOW)
-    server_id = f"server-{id(database)}"
     enqueuer = Enqueuer(database, queues, wakeups, ticker, window=WINDOW)
-    registrar = Registrar(database, server_id=server_id, tell=wakeups)
-    wakeups.add(registrar)
     return House(
         url=database.dsn,
         database=database,

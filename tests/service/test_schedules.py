@@ -59,8 +59,10 @@ FULL = ScheduleSpec(
 
 
 def a_spec(schedule_id: str = "s", **said: Any) -> ScheduleSpec:
-    timing = {} if said.keys() & {"cron", "once", "interval"} else {"interval": HOUR}
-    return ScheduleSpec(**({"id": schedule_id, "job": JOB} | timing | said))
+    said.setdefault("job", JOB)
+    if not said.keys() & {"cron", "once"}:
+        said.setdefault("interval", HOUR)
+    return ScheduleSpec(id=schedule_id, **said)
 
 
 async def _now(house: House) -> datetime:
@@ -132,7 +134,8 @@ async def test_a_page_of_large_jobs_holds_fewer(database_url: str) -> None:
     async with open_house(database_url, defaults=QueueDefaults(max_payload_bytes=3_000_000)) as house:
         for name, size in (("a", 2_900_000), ("b", 2_000_000), ("c", 10)):
             await house.schedules.create(a_spec(name, job=replace(JOB, payload=b"1" * size)))
-        pages, token = [], ""
+        pages: list[list[str]] = []
+        token = ""
         while not pages or token:
             page = await house.schedules.list(page_size=10, page_token=token)
             pages.append([each.spec.id for each in page.schedules])

@@ -1,4 +1,5 @@
--- Reads schedules that are due, the earliest first, and the time.
+-- Reads schedules that are due, the earliest first and of one moment queue by queue, so that few queues have to be added to,
+-- and the time.
 -- $1 how many at most. Locks: the rows, until commit; those that others hold are passed over. One that a rival has moved on
 -- since this statement began is looked at anew when it is locked, and is due no more.
 SELECT
@@ -8,6 +9,6 @@ SELECT
     statement_timestamp() AS now
 FROM gosynq.schedules
 WHERE look_at <= statement_timestamp()
-ORDER BY look_at, id
+ORDER BY look_at, queue, id
 LIMIT $1
 FOR UPDATE SKIP LOCKED

@@ -3,5 +3,5 @@
 SELECT look_at - statement_timestamp()
 FROM gosynq.schedules
 WHERE look_at IS NOT NULL
-ORDER BY look_at, id
+ORDER BY look_at, queue, id
 LIMIT 1
