@@ -31,7 +31,7 @@ NONE, ONE, ALL = CatchUpPolicy.NONE, CatchUpPolicy.ONE, CatchUpPolicy.ALL
 
 
 def _spec(**said: Any) -> ScheduleSpec:
-    return ScheduleSpec(**({"id": "s", "job": JOB} | said))
+    return ScheduleSpec(id="s", job=said.pop("job", JOB), **said)
 
 
 def _plan(spec: ScheduleSpec, due: datetime, now: datetime, *, is_busy: bool = False) -> Plan:
