@@ -60,7 +60,7 @@ class DeadLetters:
     async def redrive(
         self, query: BulkQuery, *, target_queue: str, run_at: datetime | None, spread: timedelta
     ) -> BulkSummary:
-        """Make dead letters pending, in their own queues or in another; raises QueueDraining and QueueDeleting too."""
+        """Make dead letters pending, in their own queues or in another; raises QueueDraining and QueueDeleting."""
         if target_queue:
             await self._check(target_queue, make=not query.validate_only)
         verb = Redrive(self._database, self._wakeups, target=target_queue, run_at=run_at, spread=spread)

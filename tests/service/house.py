@@ -120,12 +120,15 @@ class House:
     watches: Watches
     event_pages: EventPages
     workers: Workers
-    server_id: str
     registrar: Registrar
     roster: Roster
     schedules: Schedules
     firer: Firer
     sql: Connection
+
+    @property
+    def server_id(self) -> str:
+        return self.registrar.server_id
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
         """Add one job and return its id."""
@@ -226,17 +229,14 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     ticker = Ticker(apart, ticked=ticked)
     tail = EventTail(apart, ticker, ticked=ticked)
     waits, log, progress = Waits(tail), EventLog(apart, tail), ProgressFeed(apart, tail)
-    for listener in (heard, waits):
+    queues = Queues(database, defaults=defaults)
+    registrar = Registrar(database, server_id=f"server-{id(database)}", tell=wakeups)
+    for listener in (heard, waits, queues, registrar):
         wakeups.add(listener)
     wakeups.signal(ticker.signal)
-    queues = Queues(database, defaults=defaults)
-    wakeups.add(queues)
     jobs = Jobs(database, queues, wakeups, waits, window=WINDOW)
     leases = Leases(database, queues, wakeups, window=WINDOW)
-    server_id = f"server-{id(database)}"
     enqueuer = Enqueuer(database, queues, wakeups, ticker, window=WINDOW)
-    registrar = Registrar(database, server_id=server_id, tell=wakeups)
-    wakeups.add(registrar)
     return House(
         url=database.dsn,
         database=database,
@@ -258,7 +258,6 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         event_pages=EventPages(log, tail, jobs),
         leases=leases,
         workers=Workers(database, queues, leases, jobs, wakeups, registrar),
-        server_id=server_id,
         registrar=registrar,
         roster=Roster(database, tell=wakeups),
         schedules=Schedules(database, queues, enqueuer),
