@@ -108,6 +108,7 @@ HOLD_TYPES: Final[Mapping[job_service_pb2.HoldType.ValueType, HoldType]] = {
     job_service_pb2.HOLD_TYPE_JOBS_AHEAD: HoldType.JOBS_AHEAD,
     job_service_pb2.HOLD_TYPE_LEASED: HoldType.LEASED,
     job_service_pb2.HOLD_TYPE_TERMINAL: HoldType.TERMINAL,
+    job_service_pb2.HOLD_TYPE_EXPIRED: HoldType.EXPIRED,
 }
 
 

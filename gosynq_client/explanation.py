@@ -25,6 +25,7 @@ class HoldType(StrEnum):
     JOBS_AHEAD = "jobs_ahead"
     LEASED = "leased"
     TERMINAL = "terminal"
+    EXPIRED = "expired"
     UNKNOWN = "unknown"
 
 

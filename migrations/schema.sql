@@ -527,7 +527,8 @@ BEGIN
     );
 END $$;
 
--- Names the fairness keys with ready jobs in the order of their turns, from one on, which need not be there; at most so many.
+-- Names the fairness keys with ready jobs that can be leased in the order of their turns, from one on, which need not be there; at
+-- most so many. A key whose first job is of another kind may have none of those that are wanted: then the kinds are asked.
 -- The character is one that no key has: with it a key is followed by nothing but itself.
 CREATE FUNCTION gosynq.next_lanes(
     queue_name text, wanted_kinds text [], by_kind boolean, first_lane text, wanted bigint
@@ -543,24 +544,30 @@ DECLARE
     lane text COLLATE "C";
     lower_bound text COLLATE "C" := first_lane;
     is_second_pass boolean := false;
+    is_wanted boolean := false;
 BEGIN
     WHILE cardinality(lanes) < wanted LOOP
-        IF by_kind THEN
+        IF NOT by_kind THEN
+            SELECT job.fairness_key, wanted_kinds IS NULL OR job.kind = ANY(wanted_kinds) INTO lane, is_wanted
+            FROM gosynq.ready AS job
+            WHERE
+                job.queue = queue_name AND job.fairness_key >= lower_bound
+                AND (job.expires_at IS NULL OR job.expires_at > statement_timestamp())
+            ORDER BY job.fairness_key, job.rank, job.id
+            LIMIT 1;
+        END IF;
+        IF NOT is_wanted THEN
             SELECT min(next.fairness_key) INTO lane
             FROM unnest(wanted_kinds) AS wanted_kind (kind)
             CROSS JOIN LATERAL (
                 SELECT job.fairness_key
                 FROM gosynq.ready AS job
-                WHERE job.queue = queue_name AND job.kind = wanted_kind.kind AND job.fairness_key >= lower_bound
+                WHERE
+                    job.queue = queue_name AND job.kind = wanted_kind.kind AND job.fairness_key >= lower_bound
+                    AND (job.expires_at IS NULL OR job.expires_at > statement_timestamp())
                 ORDER BY job.fairness_key
                 LIMIT 1
             ) AS next;
-        ELSE
-            SELECT job.fairness_key INTO lane
-            FROM gosynq.ready AS job
-            WHERE job.queue = queue_name AND job.fairness_key >= lower_bound
-            ORDER BY job.fairness_key
-            LIMIT 1;
         END IF;
         EXIT WHEN is_second_pass AND (lane IS NULL OR lane >= first_lane);
         IF lane IS NULL THEN

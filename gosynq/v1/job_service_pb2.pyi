@@ -57,6 +57,8 @@ class _HoldTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HoldType.Val
     """A worker has it."""
     HOLD_TYPE_TERMINAL: _HoldType.ValueType  # 13
     """It is terminal."""
+    HOLD_TYPE_EXPIRED: _HoldType.ValueType  # 14
+    """Its expires_at has come: it is about to be cancelled."""
 
 class HoldType(_HoldType, metaclass=_HoldTypeEnumTypeWrapper):
     """HoldType is what holds a job."""
@@ -89,6 +91,8 @@ HOLD_TYPE_LEASED: HoldType.ValueType  # 12
 """A worker has it."""
 HOLD_TYPE_TERMINAL: HoldType.ValueType  # 13
 """It is terminal."""
+HOLD_TYPE_EXPIRED: HoldType.ValueType  # 14
+"""Its expires_at has come: it is about to be cancelled."""
 Global___HoldType: _TypeAlias = HoldType  # noqa: Y015
 
 @_typing.final

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gosynq_server.cli.connection import NoAnswer, NoServer
+from gosynq_server.cli.fields import option_of
 from gosynq_server.cli.output import as_json_line
 from gosynq_server.config import ConfigError
 from gosynq_server.domain.errors import GosynqError, Retryable
@@ -78,7 +79,7 @@ def _of_client(error: Exception) -> Failure | None:
             details: Mapping[str, object] = {"job_id": error.job.id, "status": error.job.status}
             return Failure(code="DEADLINE_EXCEEDED", reason=_named(error), message=str(error), details=details)
         case ServerSaid():
-            return Failure(code=error.code, reason=error.reason, message=str(error), details=_facts(error))
+            return Failure(code=error.code, reason=error.reason, message=_with_options(error), details=_facts(error))
         case _:
             return None
 
@@ -111,6 +112,16 @@ def _code(error: GosynqError) -> str:
             return "DEADLINE_EXCEEDED"
         case _:
             return "FAILED_PRECONDITION"
+
+
+def _with_options(error: ServerSaid) -> str:
+    """Give what a server said, each field of the request that it names beside the option that sets it."""
+    message = str(error)
+    for violation in error.violations:
+        option = option_of(violation.field)
+        if option:
+            message = message.replace(f"{violation.field}:", f"{option} ({violation.field}):")
+    return message
 
 
 def _facts(error: ServerSaid) -> dict[str, object]:

@@ -92,6 +92,9 @@ def _joined(conditions: list[str], *, every: bool, options: str) -> str:
     if bool(said) == every:
         problem = "it excludes what says less" if said else f"say which jobs by {options}, or say --all"
         raise typer.BadParameter(problem, param_hint="--all")
+    if len(said) == 1:
+        # As it was typed, so that a refusal names the right position in it.
+        return said[0]
     return " AND ".join(f"({condition})" for condition in said) or _EVERY
 
 

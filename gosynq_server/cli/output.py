@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, one document a line.")]
 
-_NARROWEST = 100
+_NARROWEST_COLUMN = 10
+_PADDING = 2
 
 
 def print_json(value: object) -> None:
@@ -49,13 +50,20 @@ def console(*, to_error: bool = False) -> Console:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table, numbers to the right; only the last column is cut where the terminal is narrow."""
     table = Table(box=None, pad_edge=False, header_style="bold")
+    shown = console()
     lines = list(rows)
+    cells = [[cell(value) for value in row] for row in lines]
+    left = shown.width
     for place, column in enumerate(columns):
         numbers = lines and all(isinstance(row[place], int | float) for row in lines)
-        table.add_column(column, no_wrap=True, overflow="ellipsis", justify="right" if numbers else "left")
-    for row in lines:
-        table.add_row(*(cell(value) for value in row))
-    console().print(table)
+        width = max([len(column), *(row[place].cell_len for row in cells)])
+        # The last one gets what is left, or all columns would be cut alike.
+        width = width if place < len(columns) - 1 else min(width, max(left, _NARROWEST_COLUMN))
+        table.add_column(column, no_wrap=True, overflow="ellipsis", justify="right" if numbers else "left", width=width)
+        left -= width + _PADDING
+    for row in cells:
+        table.add_row(*row)
+    shown.print(table)
 
 
 def print_fields(named: Mapping[str, object]) -> None:

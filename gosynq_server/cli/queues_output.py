@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gosynq_server.cli.output import print_fields, print_json, print_line, print_table
@@ -81,7 +82,17 @@ def _said(queue: Queue, path: str) -> object:
 
 def _stats(stats: QueueStats) -> Mapping[str, object]:
     said = {each.name: getattr(stats, each.name) for each in fields(stats)}
-    return {name.replace("_", " ").replace(" per second", "/s"): value for name, value in said.items()}
+    return {name.replace("_", " ").replace(" per second", "/s"): _rounded(value) for name, value in said.items()}
+
+
+def _rounded(value: object) -> object:
+    match value:
+        case float():
+            return round(value, 2)
+        case timedelta():
+            return timedelta(seconds=round(value.total_seconds()))
+        case _:
+            return value
 
 
 def _row(queue: Queue) -> tuple[object, ...]:
@@ -97,9 +108,9 @@ def _row(queue: Queue) -> tuple[object, ...]:
         stats.scheduled,
         stats.processing,
         stats.failed,
-        stats.oldest_ready_age,
+        _rounded(stats.oldest_ready_age),
         stats.workers,
-        round(stats.enqueued_per_second, 1),
-        round(stats.completed_per_second, 1),
+        _rounded(stats.enqueued_per_second),
+        _rounded(stats.completed_per_second),
         told,
     )

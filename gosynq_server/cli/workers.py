@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look at workers, and have them leave.", no_args_is_help=True)
 
-_COLUMNS = ("WORKER", "STATE", "BUSY", "QUEUES", "KINDS", "SERVER", "CONNECTED", "SEEN", "HOST", "PROGRAM")
+_COLUMNS = ("WORKER", "STATE", "BUSY", "QUEUES", "SEEN", "SERVER", "PROGRAM", "KINDS")
 
 
 @app.command("list")
@@ -72,12 +72,10 @@ def _row(worker: WorkerInfo) -> tuple[object, ...]:
         worker.state.value,
         f"{worker.in_flight}/{worker.max_in_flight}",
         " ".join(_queue(queue) for queue in worker.queues) or "all",
-        " ".join(worker.kinds) or "all",
-        worker.server_id or None,
-        worker.connected_at,
         worker.last_seen_at,
-        runtime.host or None,
-        ", ".join(each for each in (runtime.sdk, runtime.language, runtime.build) if each),
+        worker.server_id or None,
+        ", ".join(each for each in (runtime.sdk, runtime.language, runtime.build) if each) or None,
+        " ".join(worker.kinds) or "all",
     )
 
 

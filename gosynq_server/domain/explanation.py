@@ -26,6 +26,7 @@ class HoldType(StrEnum):
     """What holds a job, in the order in which it is told: first what ends only if somebody acts."""
 
     TERMINAL = "terminal"
+    EXPIRED = "expired"
     LEASED = "leased"
     QUEUE_PAUSED = "queue_paused"
     NO_WORKER_FOR_QUEUE = "no_worker_for_queue"
@@ -70,6 +71,7 @@ class Situation:
     attempts: int
     worker_id: str
     lease_expires_at: datetime | None
+    expires_at: datetime | None
     state: QueueState
     state_reason: str
     limits: QueueLimits
@@ -156,6 +158,8 @@ def _of_workers(situation: Situation) -> Iterator[Hold]:
 
 
 def _of_job(situation: Situation) -> Iterator[Hold]:
+    if situation.expires_at is not None and situation.expires_at <= situation.seen_at:
+        yield Hold(type=HoldType.EXPIRED, message="it was not started in time and is about to be cancelled")
     if not situation.is_ready and situation.run_at > situation.seen_at:
         if situation.attempts:
             message = f"attempt {situation.attempts} failed, and the next is not due yet"

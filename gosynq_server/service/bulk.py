@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gosynq_server.store.selections import Look
 
 _LOOK, _MOST_LOOKED_AT = 2000, 32_000
-_CHUNK = 500
+_CHUNK = 250
 _TRIES = 20
 _LOOKING_SECONDS = 5.0
 """How long a call goes on looking where it finds too little: callers have deadlines, and go on by the token."""
@@ -118,13 +118,13 @@ class Bulk:
     async def _select_by_filter(self, verb: BulkVerb, query: BulkQuery, after: JobId | None) -> _Selection:
         predicate = compiled(query.filter)
         statuses = predicate.statuses.intersection(verb.among)
-        selection, limit = _Selection(after=after), _LOOK
+        selection, limit = _Selection(after=after), min(_LOOK, query.limit)
         clock = asyncio.get_running_loop().time
         end = clock() + _LOOKING_SECONDS
         while True:
             look = await selections.look(self._database, predicate, statuses, after=selection.after, limit=limit)
             selection.take(look, verb, query.limit)
-            limit = limit if look.selected else min(limit * 4, _MOST_LOOKED_AT)
+            limit = min(limit * 4, _MOST_LOOKED_AT)
             if selection.is_last or len(selection.chosen) == query.limit or clock() > end:
                 return selection
 

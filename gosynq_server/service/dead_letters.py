@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gosynq_server.domain.errors import QueueDraining
+from gosynq_server.domain.errors import QueueDeleting, QueueDraining
 from gosynq_server.domain.job import JobStatus
 from gosynq_server.domain.listing import JobPage
 from gosynq_server.domain.paging import dead_letters_digest, decode_moment_token, encode_moment_token
@@ -60,7 +60,7 @@ class DeadLetters:
     async def redrive(
         self, query: BulkQuery, *, target_queue: str, run_at: datetime | None, spread: timedelta
     ) -> BulkSummary:
-        """Make dead letters pending, in their own queues or in another one; raises QueueDraining as well."""
+        """Make dead letters pending, in their own queues or in another; raises QueueDraining and QueueDeleting."""
         if target_queue:
             await self._check(target_queue, make=not query.validate_only)
         verb = Redrive(self._database, self._wakeups, target=target_queue, run_at=run_at, spread=spread)
@@ -72,6 +72,8 @@ class DeadLetters:
 
     async def _check(self, target: str, *, make: bool) -> None:
         queue = await (self._queues.get_or_make if make else self._queues.get)(target)
+        if queue.state is QueueState.DELETING:
+            raise QueueDeleting(queue=target)
         if queue.state is QueueState.DRAINING:
             raise QueueDraining(queue=target)
 

@@ -106,8 +106,6 @@ class QueueVerbs:
             if (before.state, before.state_reason) == (state, reason):
                 return before
             after = await queue_settings.set_state(transaction, name, state, reason=reason)
-        if after is None:
-            raise QueueDeleting(queue=name)
         self._tell(name)
         return after
 

@@ -53,7 +53,7 @@ class Registrar(Deaf):
     def __init__(self, database: Database, *, server_id: str, tell: Wakeups) -> None:
         """Put the workers of this server there; tell is told which workers others are to look for."""
         self._database = database
-        self._server_id = server_id
+        self.server_id = server_id
         self._tell = tell
         self._members: dict[str, Member] = {}
         self._pollers: dict[str, _Poller] = {}
@@ -73,8 +73,8 @@ class Registrar(Deaf):
         """
         presence = member.presence()
         worker_id = presence.profile.worker_id
-        put = (await workers.put(self._database, [presence], server_id=self._server_id))[worker_id]
-        if put.was_at not in {None, self._server_id, _POLLS}:
+        put = (await workers.put(self._database, [presence], server_id=self.server_id))[worker_id]
+        if put.was_at not in {None, self.server_id, _POLLS}:
             self._tell.worker_changed(worker_id)
         if put.drain_reason is not None:
             member.drain(put.drain_reason)
@@ -112,7 +112,7 @@ class Registrar(Deaf):
     async def run_once(self) -> timedelta:
         """Renew all workers of this server, and forget those that no server renews; return when to do so again."""
         async with self._renewing:
-            await self._renew(self._members, server_id=self._server_id)
+            await self._renew(self._members, server_id=self.server_id)
         self._pollers = {worker_id: poller for worker_id, poller in self._pollers.items() if not poller.is_gone}
         await self._renew(self._pollers, server_id=_POLLS)
         await workers.sweep(self._database)

@@ -21,6 +21,7 @@ _AS_THEY_ARE = (
     "kind",
     "run_at",
     "lease_expires_at",
+    "expires_at",
     "running_count",
     "next_lease_at",
     "key_running_count",

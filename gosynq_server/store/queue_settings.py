@@ -95,9 +95,10 @@ async def hold_again(executor: Executor, name: str) -> None:
     await executor.fetch("queues_hold_again", name)
 
 
-async def set_state(executor: Executor, name: str, state: QueueState, *, reason: str) -> QueueDetails | None:
-    """Give a queue another state; return it as it is then, or None where it is being deleted or not there."""
-    return _only(await executor.fetch("queues_set_state", name, state, reason))
+async def set_state(executor: Executor, name: str, state: QueueState, *, reason: str) -> QueueDetails:
+    """Give a queue another state; return it as it is then."""
+    (row,) = await executor.fetch("queues_set_state", name, state, reason)
+    return _details_of(row)
 
 
 async def set_deleting(executor: Executor, name: str) -> None:

@@ -103,7 +103,9 @@ async def test_dead_letters_are_listed_redriven_and_purged(house: House, call: A
 
     page = await call(ListDeadLetterJobsRequest(page_size=1, error_type="Boom", queue=["q"]))
     rest_of = await call(
-        ListDeadLetterJobsRequest(error_type="Boom", queue=["q"], page_token=page.next_page_token, view="JOB_VIEW_FULL")
+        ListDeadLetterJobsRequest(
+            error_type="Boom", queue=["q"], page_token=page.next_page_token, view=job_pb2.JOB_VIEW_FULL
+        )
     )
 
     assert [job.id for job in page.jobs] == [second]
@@ -127,7 +129,7 @@ REQUESTS = (
 
 
 async def test_bad_input_of_bulk_calls_names_the_field(call: Any) -> None:
-    cases = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({}, "selector"),
         ({"selector": JobSelector()}, "selector.selector"),
         ({"selector": JobSelector(filter="")}, "selector.filter"),

@@ -120,12 +120,15 @@ class House:
     watches: Watches
     event_pages: EventPages
     workers: Workers
-    server_id: str
     registrar: Registrar
     roster: Roster
     schedules: Schedules
     firer: Firer
     sql: Connection
+
+    @property
+    def server_id(self) -> str:
+        return self.registrar.server_id
 
     async def add(self, *, queue: str = "q", kind: str = "k", **spec: Any) -> JobId:
         """Add one job and return its id."""
@@ -226,8 +229,8 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
     ticker = Ticker(apart, ticked=ticked)
     tail = EventTail(apart, ticker, ticked=ticked)
     waits, log, progress = Waits(tail), EventLog(apart, tail), ProgressFeed(apart, tail)
-    queues, server_id = Queues(database, defaults=defaults), f"server-{id(database)}"
-    registrar = Registrar(database, server_id=server_id, tell=wakeups)
+    queues = Queues(database, defaults=defaults)
+    registrar = Registrar(database, server_id=f"server-{id(database)}", tell=wakeups)
     for listener in (heard, waits, queues, registrar):
         wakeups.add(listener)
     wakeups.signal(ticker.signal)
@@ -255,7 +258,6 @@ def _composed(database: SpiedDatabase, apart: Database, sql: Connection, default
         event_pages=EventPages(log, tail, jobs),
         leases=leases,
         workers=Workers(database, queues, leases, jobs, wakeups, registrar),
-        server_id=server_id,
         registrar=registrar,
         roster=Roster(database, tell=wakeups),
         schedules=Schedules(database, queues, enqueuer),

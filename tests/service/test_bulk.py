@@ -25,6 +25,7 @@ Call: TypeAlias = Callable[[House, BulkQuery], Awaitable[BulkSummary]]
 
 ALL = BulkQuery(filter='id != ""')
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
+LEASES_ONE: tuple[object, ...] = ("q", [], [], [], [], DAY, ["k"], 1, "rival", HOUR, None, DAY, None)
 
 
 async def _cancel(house: House, query: BulkQuery) -> BulkSummary:
@@ -222,7 +223,7 @@ async def test_many_jobs_are_acted_on_by_some_hundred_in_a_statement(house: Hous
     house.database.names.clear()
     summary = await _delete(house, replace(ALL, limit=1100))
     assert (summary.affected, len(summary.sample), bool(summary.next_page_token)) == (1100, 100, True)
-    assert [name for name in house.database.names if name.startswith("jobs_delete")] == ["jobs_delete_ready"] * 3
+    assert [name for name in house.database.names if name.startswith("jobs_delete")] == ["jobs_delete_ready"] * 5
     assert (await _through(house, _delete, ALL))[0].affected == 100
     await house.sql.execute("TRUNCATE gosynq.events")
     await house.sql.execute("SELECT gosynq.recount()")
@@ -249,16 +250,14 @@ async def test_a_job_that_moves_on_meanwhile_is_acted_on_where_it_is(house: Hous
 
 async def test_a_job_that_is_leased_meanwhile_is_asked_to_stop(house: House) -> None:
     job = await house.add()
-    arguments = ("q", [], [], [], [], DAY, ["k"], 1, "rival", HOUR, None, DAY, None)
-    summary = await _overtaken(house, "leases_exchange", arguments, _cancel(house, ALL))
+    summary = await _overtaken(house, "leases_exchange", LEASES_ONE, _cancel(house, ALL))
     assert (summary.affected, summary.skipped) == (1, 0)
     assert (await house.job(job)).cancel_requested_at is not None
 
 
 async def test_a_job_that_is_leased_meanwhile_is_not_deleted(house: House) -> None:
     await house.add()
-    arguments = ("q", [], [], [], [], DAY, ["k"], 1, "rival", HOUR, None, DAY, None)
-    summary = await _overtaken(house, "leases_exchange", arguments, _delete(house, ALL))
+    summary = await _overtaken(house, "leases_exchange", LEASES_ONE, _delete(house, ALL))
     assert (summary.affected, summary.skipped, summary.sample) == (0, 1, ())
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gosynq_client.worker.outcomes import AttemptError, Failed, Succeeded
 from gosynq_server.domain.bulk import BulkQuery
-from gosynq_server.domain.errors import PageTokenInvalid, QueueDraining
+from gosynq_server.domain.errors import PageTokenInvalid, QueueDeleting, QueueDraining
 from gosynq_server.domain.job import JobId
 from gosynq_server.domain.listing import DeadLetterQuery
 from gosynq_server.service import dead_letters
@@ -241,6 +241,14 @@ async def test_a_draining_queue_takes_no_dead_letters_of_others(house: House, va
     await house.sql.execute("INSERT INTO gosynq.queues (name, state) VALUES ('new', 'draining')")
     with pytest.raises(QueueDraining):
         await _redrive(house, BulkQuery(filter="kind = k", validate_only=validate_only), target_queue="new")
+
+
+async def test_a_queue_that_is_being_deleted_takes_no_dead_letters_of_others(house: House) -> None:
+    letter = await _dead(house)
+    await house.sql.execute("INSERT INTO gosynq.queues (name, state, is_deleting) VALUES ('new', 'paused', true)")
+    with pytest.raises(QueueDeleting):
+        await _redrive(house, target_queue="new")
+    assert await house.stage(letter) == "finished"
 
 
 async def test_purged_dead_letters_are_gone_with_all_that_belongs_to_them(house: House) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.explanation import Hold, HoldType
+from gosynq_server.domain.job import Priority
 from gosynq_server.store import keys
 from tests.service.house import FAILED, FATAL, HOUR, House
 from tests.service.test_queue_limits import add_many, limited
@@ -74,6 +75,14 @@ async def test_a_job_of_a_paused_queue_is_told_why(house: House) -> None:
     assert (hold.type, hold.message) == (HoldType.QUEUE_PAUSED, "queue q is paused: a deployment")
 
 
+async def test_a_job_under_strict_priorities_is_told_how_many_are_ahead(house: House) -> None:
+    await worker(house)
+    await limited(house, strict_priorities=True)
+    await add_many(house, 2, priority=Priority.CRITICAL)
+    (hold,) = await holds(house, await house.add(priority=Priority.HIGH))
+    assert (hold.type, hold.count) == (HoldType.JOBS_AHEAD, 2)
+
+
 async def test_a_job_whose_queue_has_reached_its_concurrency(house: House) -> None:
     await worker(house)
     await limited(house, max_concurrency=1)
@@ -117,6 +126,13 @@ async def test_a_job_behind_others_is_told_how_many(house: House) -> None:
     await add_many(house, 3)
     (hold,) = await holds(house, await house.add())
     assert (hold.type, hold.count) == (HoldType.JOBS_AHEAD, 3)
+
+
+async def test_a_job_that_was_not_started_in_time_is_no_longer_ahead_of_others(house: House) -> None:
+    await worker(house)
+    expired = await house.add(expires_at=datetime.now(UTC) - HOUR)
+    assert await types(house, expired) == [HoldType.EXPIRED]
+    assert await types(house, await house.add()) == []
 
 
 async def test_a_leased_job_and_a_terminal_one(house: House) -> None:

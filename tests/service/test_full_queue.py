@@ -8,8 +8,10 @@ import pytest
 
 from gosynq_client.worker.outcomes import Released, Succeeded
 from gosynq_server.domain.errors import QueueFull
-from gosynq_server.domain.job import JobSpec
-from tests.service.house import HOUR, House
+from gosynq_server.domain.job import JobId, JobSpec
+from gosynq_server.store import jobs
+from gosynq_server.store.jobs import Start
+from tests.service.house import FATAL, HOUR, House
 from tests.service.test_queue_limits import add_many, limited
 
 
@@ -69,6 +71,28 @@ async def test_what_comes_back_to_wait_is_never_refused_and_counts(house: House)
     await house.add()
     await house.settle(lease, Released())
     assert await pending(house) == 3
+    with pytest.raises(QueueFull):
+        await house.add()
+
+
+async def test_a_dead_letter_that_is_retried_takes_room(house: House) -> None:
+    await limited(house, max_pending=2)
+    dead = await house.started()
+    await house.settle(dead, FATAL)
+    await house.settle(await house.started(), Succeeded())
+    await house.add()
+    await house.jobs.retry(dead.job_id, run_at=None)
+    with pytest.raises(QueueFull):
+        await house.add()
+
+
+async def test_a_dead_letter_that_is_moved_here_takes_room(house: House) -> None:
+    await limited(house, max_pending=2)
+    lease = await house.started(queue="other")
+    await house.settle(lease, FATAL)
+    await house.add()
+    dead = [JobId(lease.job_id)]
+    await jobs.move_dead_letters(house.database, "other", dead, start=Start(run_at=None), target="q")
     with pytest.raises(QueueFull):
         await house.add()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 
 import pytest
@@ -13,7 +14,7 @@ from gosynq_client.worker.leases import Lease, Result
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.job import JobSpec, Priority
 from gosynq_server.service.enqueue import Enqueued
-from tests.service.house import House, until_blocked_by
+from tests.service.house import HOUR, House, until_blocked_by
 
 
 async def limited(house: House, **settings: object) -> None:
@@ -108,6 +109,20 @@ async def test_a_key_with_many_jobs_does_not_hold_up_one_with_few(house: House) 
     keys = await _keys_of(house, await house.lease(10))
     assert Counter(keys) == {"big": 7, "small": 3}
     assert keys[:6] in (["big", "small"] * 3, ["small", "big"] * 3)
+
+
+async def test_the_turn_of_a_key_without_jobs_of_the_wanted_kinds_goes_to_the_next(house: House) -> None:
+    await add_many(house, 3)
+    await house.add(kind="other", fairness_key="b")
+    await add_many(house, 3, fairness_key="c")
+    keys = [key for _ in range(4) for key in await _keys_of(house, await house.lease(1, kinds=["k"]))]
+    assert keys == ["", "c", "", "c"]
+
+
+async def test_the_turn_of_a_key_whose_jobs_have_expired_goes_to_the_next(house: House) -> None:
+    await house.add(fairness_key="a", expires_at=datetime.now(UTC) - HOUR)
+    await add_many(house, 1, fairness_key="b")
+    assert await _keys_of(house, await house.lease(1)) == ["b"]
 
 
 async def test_jobs_without_a_key_are_those_of_one_more(house: House) -> None:

@@ -248,6 +248,13 @@ async def test_an_enqueue_with_a_key_that_is_held_is_answered_by_a_draining_queu
     assert (await house.job(job)).status is JobStatus.PENDING
 
 
+async def _fetch(server: House, leased: list[datetime], got: asyncio.Event) -> None:
+    while len(leased) < 120:
+        if leases := await server.lease(2):
+            leased.extend(lease.leased_at for lease in leases)
+            got.set()
+
+
 async def test_no_lease_starts_between_a_pause_and_a_resume_while_servers_fetch(house: House, elsewhere: House) -> None:
     for _ in range(120):
         await house.add()
@@ -255,15 +262,9 @@ async def test_no_lease_starts_between_a_pause_and_a_resume_while_servers_fetch(
     paused: list[tuple[datetime, datetime]] = []
     got = asyncio.Event()
 
-    async def fetch(server: House) -> None:
-        while len(leased) < 120:
-            if leases := await server.lease(2):
-                leased.extend(lease.leased_at for lease in leases)
-                got.set()
-
     async with asyncio.timeout(15), asyncio.TaskGroup() as tasks:
         for server in (house, elsewhere, house, elsewhere):
-            tasks.create_task(fetch(server))
+            tasks.create_task(_fetch(server, leased, got))
         while len(leased) < 120:
             await house.queue_verbs.pause("q", reason="")
             begun = await _now(house)

@@ -112,7 +112,7 @@ async def dead(database_url: str) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-def _read(nodes: list[dict[str, Any]], table: str) -> float:
+def _read(nodes: list[dict[str, Any]], table: str) -> Any:
     """Count the rows of a table that a plan looked at, those too that it left out."""
     return sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]

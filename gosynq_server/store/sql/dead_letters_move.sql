@@ -1,7 +1,8 @@
 -- Makes dead letters of one queue pending in another one, their counters at 0; payloads and attempts go along. Their
 -- idempotency keys, which belong to the queue that they leave, are freed.
 -- $1 queue; $2 ids; $3 when to run them, null being now; $4 how much later each; $5 the other queue. Locks: the rows that it
--- moves, in the order of their ids, the keys in theirs. A job that is no dead letter gives no row.
+-- moves, in the order of their ids, the keys in theirs; the other queue's row in queue_rooms, where it has a max_pending. A job
+-- that is no dead letter gives no row.
 WITH held AS MATERIALIZED (
     SELECT job.id
     FROM gosynq.finished AS job
@@ -68,6 +69,14 @@ named AS MATERIALIZED (
 freed AS (
     DELETE FROM gosynq.idempotency_keys
     WHERE queue = $1 AND key = ANY(ARRAY(SELECT key FROM named)) AND job_id = ANY($2::uuid [])
+),
+-- What comes back to wait takes of the room that was given out for new jobs.
+roomed AS (
+    INSERT INTO gosynq.queue_rooms (queue)
+    SELECT name
+    FROM gosynq.queues
+    WHERE name = $5 AND max_pending IS NOT NULL AND EXISTS (SELECT FROM gone)
+    ON CONFLICT (queue) DO UPDATE SET room = greatest(queue_rooms.room - (SELECT count(*) FROM gone), 0)
 ),
 noted AS (
     INSERT INTO gosynq.events (

@@ -1,16 +1,18 @@
 -- Reads what holds one job, or may.
 -- $1 id; $2 up to where the jobs ahead of it are counted; $3 how long a worker counts whose row is not renewed. Locks: none; one
--- moment for all. A job that is not there gives no row.
+-- moment for all. A job that is not there gives no row. Ranks stay here: under strict priorities they are dates before Christ.
 WITH job AS MATERIALIZED (
     SELECT
         found.id, found.queue, found.kind, found.stage, found.status, found.run_at, found.failures, found.deliveries,
-        found.worker_id, found.lease_expires_at, found.concurrency_key, found.ordering_key, found.fairness_key, front.rank
+        found.worker_id, found.lease_expires_at, found.expires_at, found.concurrency_key, found.ordering_key, found.fairness_key, front.rank
     FROM gosynq.jobs AS found
     LEFT JOIN gosynq.ready AS front ON found.queue = front.queue AND found.id = front.id
     WHERE found.id = $1
 )
 SELECT
-    job.*, statement_timestamp() AS seen_at, queue.state, queue.state_reason, queue.max_concurrency,
+    job.id, job.queue, job.kind, job.stage, job.status, job.run_at, job.failures, job.deliveries, job.worker_id,
+    job.lease_expires_at, job.expires_at, job.concurrency_key, job.ordering_key, job.fairness_key,
+    statement_timestamp() AS seen_at, queue.state, queue.state_reason, queue.max_concurrency,
     queue.max_concurrency_per_key, queue.max_leases_per_second, queue.lease_burst, turn.next_lease_at,
     (SELECT count(*) FROM gosynq.running AS rival WHERE rival.queue = job.queue) AS running_count,
     (
@@ -47,6 +49,7 @@ SELECT
             WHERE
                 rival.queue = job.queue AND rival.fairness_key = job.fairness_key
                 AND (rival.rank, rival.id) < (job.rank, job.id)
+                AND (rival.expires_at IS NULL OR rival.expires_at > statement_timestamp())
             LIMIT $2
         ) AS ahead
     ) AS ahead_count,

@@ -1,7 +1,8 @@
 -- Makes failed or cancelled jobs of one queue pending again, their counters at 0; what they came to before stays in their
 -- attempts.
 -- $1 queue; $2 ids; $3 when to run them, null being now; $4 how much later each; $5 statuses, of which they are to be one.
--- Locks: the rows that it moves, in the order of their ids. A job elsewhere gives no row.
+-- Locks: the rows that it moves, in the order of their ids; the queue's row in queue_rooms, where it has a max_pending. A job
+-- elsewhere gives no row.
 WITH held AS MATERIALIZED (
     SELECT job.id
     FROM gosynq.finished AS job
@@ -33,6 +34,14 @@ waiting AS (
         gone.concurrency_key, gone.ordering_key, gone.fairness_key
     FROM gone
     INNER JOIN due ON gone.id = due.id
+),
+-- What comes back to wait takes of the room that was given out for new jobs.
+roomed AS (
+    INSERT INTO gosynq.queue_rooms (queue)
+    SELECT name
+    FROM gosynq.queues
+    WHERE name = $1 AND max_pending IS NOT NULL AND EXISTS (SELECT FROM gone)
+    ON CONFLICT (queue) DO UPDATE SET room = greatest(queue_rooms.room - (SELECT count(*) FROM gone), 0)
 ),
 noted AS (
     INSERT INTO gosynq.events (

@@ -239,7 +239,7 @@ def test_any_text_is_either_rendered_or_refused_at_a_position_in_it(text: str) -
 
 def position_of_refusal(text: str) -> int | None:
     try:
-        compiled(text).path
+        compiled(text)
     except FilterInvalid as refusal:
         return int(refusal.metadata["position"])
     return None

@@ -1,28 +1,36 @@
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gosynq_server.domain.bulk import BulkQuery
 from gosynq_server.domain.errors import PageTokenInvalid
 from gosynq_server.domain.event import EventFilter, Position
 from gosynq_server.domain.ids import parse_job_id
 from gosynq_server.domain.job import JobId, JobStatus, Priority
 from gosynq_server.domain.lifecycle import EventType
-from gosynq_server.domain.listing import JobQuery
+from gosynq_server.domain.listing import DeadLetterQuery, JobQuery
 from gosynq_server.domain.paging import (
     attempts_digest,
+    bulk_digest,
+    dead_letters_digest,
+    decode_moment_token,
+    decode_name_token,
     decode_position_token,
     decode_sequence_token,
     decode_token,
+    encode_moment_token,
+    encode_name_token,
     encode_position_token,
     encode_sequence_token,
     encode_token,
     events_digest,
     query_digest,
+    workers_digest,
 )
 from gosynq_server.domain.watching import EventQuery
 from tests.unit.rpc.factories import NOON
@@ -174,3 +182,72 @@ def test_a_made_up_position_beyond_what_the_store_can_hold_is_refused(field: str
         token = encode_position_token(EVENTS, POSITION._replace(**{field: number}))
         with pytest.raises(PageTokenInvalid):
             decode_position_token(token, EVENTS)
+
+
+moments = st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC))  # noqa: DTZ001 - the zone follows
+names = st.from_regex("[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}", fullmatch=True)
+
+
+@given(digests, moments, job_ids)
+def test_a_token_gives_back_the_moment_and_the_job_behind_which_dead_letters_go_on(
+    digest: bytes, moment: datetime, last_id: JobId
+) -> None:
+    token = encode_moment_token(digest, moment, last_id)
+
+    assert decode_moment_token(token, digest) == (moment, last_id)
+    assert re.fullmatch("[A-Za-z0-9_-]{52}", token)
+
+
+@given(digests, names)
+def test_a_token_gives_back_the_last_workers_id(digest: bytes, name: str) -> None:
+    token = encode_name_token(digest, name)
+
+    assert decode_name_token(token, digest) == name
+    assert len(token) <= 1024
+
+
+@given(st.text(max_size=40))
+def test_what_is_no_token_of_workers_or_dead_letters_is_refused(text: str) -> None:
+    for decode in (decode_name_token, decode_moment_token):
+        with pytest.raises(PageTokenInvalid):
+            decode(text, bytes(32))
+
+
+def test_a_made_up_moment_beyond_all_years_is_refused() -> None:
+    # A name of that many bytes is sealed as a moment and a job are.
+    made_up = encode_name_token(bytes(32), "\0" + "z" * 24)
+    with pytest.raises(PageTokenInvalid):
+        decode_moment_token(made_up, bytes(32))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"queues": ("other",)},
+        {"kinds": ("other",)},
+        {"error_type": "Other"},
+        {"start_at": NOON + timedelta(days=2)},
+        {"end_at": NOON + timedelta(days=2)},
+    ],
+)
+def test_a_token_of_other_dead_letters_is_refused(other: dict[str, Any]) -> None:
+    query = DeadLetterQuery(queues=("q",), kinds=("k",), error_type="E", start_at=NOON, end_at=NOON + timedelta(days=1))
+    token = encode_moment_token(dead_letters_digest(query), NOON, JOB_ID)
+    with pytest.raises(PageTokenInvalid):
+        decode_moment_token(token, dead_letters_digest(replace(query, **other)))
+    assert decode_moment_token(token, dead_letters_digest(replace(query, page_size=9, with_content=True)))
+
+
+def test_a_token_of_other_workers_is_refused() -> None:
+    token = encode_name_token(workers_digest("q"), "w")
+    with pytest.raises(PageTokenInvalid):
+        decode_name_token(token, workers_digest("other"))
+
+
+def test_a_token_of_a_bulk_call_holds_for_its_verb_and_its_jobs_in_any_order() -> None:
+    ids = (JOB_ID, JobId("01977420-dc00-73ff-8123-456789abcdf0"))
+    digest = bulk_digest("cancel", BulkQuery(job_ids=ids))
+    assert digest == bulk_digest("cancel", BulkQuery(job_ids=(*ids[::-1], JOB_ID), limit=9, validate_only=True))
+    assert digest != bulk_digest("retry", BulkQuery(job_ids=ids))
+    assert digest != bulk_digest("cancel", BulkQuery(job_ids=ids[:1]))
+    assert bulk_digest("cancel", BulkQuery(filter="kind = a")) != bulk_digest("cancel", BulkQuery(filter="kind = b"))
