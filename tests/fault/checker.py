@@ -83,6 +83,7 @@ def check(history: History, tables: Tables, limits: Limits) -> list[Violation]:
     """Hold a drained run against the invariants; nothing found is an empty list."""
     jobs = _jobs(history, tables)
     found = [*_check_keys(history, tables), *_check_cancels(history, jobs), *_check_strays(history, tables, jobs)]
+    found += _check_counts(tables)
     for job in jobs.values():
         found += [
             Violation(invariant=invariant, of=job.row.id, what=what)
@@ -95,6 +96,16 @@ def check(history: History, tables: Tables, limits: Limits) -> list[Violation]:
             )
         ]
     return found
+
+
+def _check_counts(tables: Tables) -> Iterator[Violation]:
+    if tables.counts is None:
+        return
+    for status in JobStatus:
+        stored, told = sum(job.status is status for job in tables.jobs), tables.counts.get(status, 0)
+        if stored != told:
+            what = f"{told} jobs are told to be {status}, {stored} are"
+            yield Violation(invariant=Invariant.METRICS_EQUAL, of="", what=what)
 
 
 def late_runs(history: History, tables: Tables) -> list[Run]:

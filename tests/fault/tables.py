@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,11 +54,15 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
-    """The tables in one snapshot; each job's events by revision."""
+    """The tables in one snapshot; each job's events by revision, and what the server tells of how many jobs there are.
+
+    Statuses without jobs may be left out of counts; None: they were not asked for.
+    """
 
     jobs: Sequence[JobRow] = ()
     events: Sequence[EventRow] = ()
     attempts: Sequence[AttemptRow] = ()
+    counts: Mapping[str, int] | None = None
 
 
 _JOBS = """
@@ -77,6 +81,11 @@ _ATTEMPTS = """
     FROM gosynq.attempts
     ORDER BY job_id, lease_seq
 """
+_COUNTS = """
+    SELECT sum(pending)::bigint AS pending, sum(processing)::bigint AS processing, sum(completed)::bigint AS completed,
+        sum(failed)::bigint AS failed, sum(cancelled)::bigint AS cancelled
+    FROM gosynq.queue_totals(NULL)
+"""
 
 
 async def read_tables(database_url: str) -> Tables:
@@ -87,6 +96,7 @@ async def read_tables(database_url: str) -> Tables:
             jobs = await connection.fetch(_JOBS)
             events = await connection.fetch(_EVENTS)
             attempts = await connection.fetch(_ATTEMPTS)
+            counts = await connection.fetchrow(_COUNTS)
     finally:
         await connection.close()
     return Tables(
@@ -95,4 +105,5 @@ async def read_tables(database_url: str) -> Tables:
             EventRow(**{**row, "type": EventType(row["type"]), "status": JobStatus(row["status"])}) for row in events
         ],
         attempts=[AttemptRow(**row) for row in attempts],
+        counts={status: jobs or 0 for status, jobs in (counts or {}).items()},
     )

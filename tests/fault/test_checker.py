@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -124,8 +125,14 @@ def refused_for_good(history: History, tables: Tables) -> tuple[History, Tables]
     return replace(history, client=changed(history.client, at=5, step=Step.FAIL, job_id="")), tables
 
 
+def counted_wrong(history: History, tables: Tables) -> tuple[History, Tables]:
+    return history, replace(tables, counts={"completed": 1, "cancelled": 1, "failed": 1})
+
+
 def test_a_run_in_which_all_went_well_passes() -> None:
-    assert check(good_history(), good_tables(), LIMITS) == []
+    tables = good_tables()
+    counts = Counter(job.status.value for job in tables.jobs)
+    assert check(good_history(), replace(tables, counts=counts), LIMITS) == []
 
 
 BAD = [
@@ -152,6 +159,7 @@ BAD = [
     ("given up too early", with_jobs(1, status=JobStatus.FAILED), Invariant.LIMITS),
     ("an attempt that is not accounted for", with_jobs(1, deliveries=1), Invariant.LIMITS),
     ("a cancelled job that completed", completed_after_cancel, Invariant.CANCELLED_STAYS),
+    ("a number of jobs that is not the tables'", counted_wrong, Invariant.METRICS_EQUAL),
     ("an event is missing", event_dropped, Invariant.EVENTS_TELL_ALL),
     ("an event came twice", event_doubled, Invariant.EVENTS_TELL_ALL),
     ("events in another order", events_swapped, Invariant.EVENTS_TELL_ALL),
