@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from gosynq_client.worker.outcomes import Released, Snoozed, Succeeded
+from gosynq_client.worker.outcomes import Outcome, Released, Snoozed, Succeeded
 from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.maintenance.pruner import Pruner
 from gosynq_server.maintenance.sweeper import Sweeper
@@ -23,7 +23,7 @@ async def _run_everything(house: House, elsewhere: House, queue: str) -> None:
     await house.jobs.delete(jobs[1], force=False, allow_missing=False)
     await house.jobs.retry(jobs[2], run_at=datetime(2100, 1, 1, tzinfo=UTC))
     await house.jobs.delete(jobs[2], force=False, allow_missing=False)
-    outcomes = (Succeeded(), FAILED, FATAL, FATAL, Snoozed(delay=HOUR), Released(), Succeeded())
+    outcomes: tuple[Outcome, ...] = (Succeeded(), FAILED, FATAL, FATAL, Snoozed(delay=HOUR), Released(), Succeeded())
     for number, outcome in enumerate(outcomes):
         here = (house, elsewhere)[number % 2]
         await here.settle(await here.lease_one(queue=queue), outcome)

@@ -98,7 +98,11 @@ async def test_a_queue_comes_back_as_it_was_sent(stub: QueueServiceAsyncStub, pa
 
 async def test_without_a_mask_what_is_not_set_stays(stub: QueueServiceAsyncStub) -> None:
     await _update(stub, EVERYTHING, allow_missing=True)
-    change = queue_pb2.Queue(name="q", limits={"max_pending": 11}, defaults={"retry_policy": {"jitter": 0.5}})
+    change = queue_pb2.Queue(
+        name="q",
+        limits=queue_pb2.QueueLimits(max_pending=11),
+        defaults=queue_pb2.QueueDefaults(retry_policy=job_pb2.RetryPolicy(jitter=0.5)),
+    )
 
     after = await _update(stub, change)
 
