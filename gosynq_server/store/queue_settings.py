@@ -91,7 +91,12 @@ async def forget_room(executor: Executor, name: str) -> None:
 
 
 async def hold_again(executor: Executor, name: str) -> None:
-    """Have the jobs with a concurrency key wait again, since the limit of each key is new or lower."""
+    """Have the jobs with a concurrency key wait again, since the limit of each key is new or lower.
+
+    Those that are being let to the front by the old limit come along: a statement of its own waits for them, so that
+    the next one sees them.
+    """
+    await executor.fetch("queues_halt_admission", name)
     await executor.fetch("queues_hold_again", name)
 
 

@@ -154,7 +154,22 @@ async def test_a_new_limit_of_pending_jobs_is_counted_anew(house: House) -> None
 
     await house.queue_verbs.update(_update(allow_missing=True))
 
-    assert await house.sql.fetch("SELECT FROM gosynq.queue_rooms") == []
+    assert await house.sql.fetchval("SELECT room FROM gosynq.queue_rooms") == 0
+
+
+async def test_a_new_limit_of_pending_jobs_waits_for_those_that_are_let_in_by_the_old_one(house: House) -> None:
+    await house.queue_verbs.update(_update(QueueSettings(max_pending=100), allow_missing=True))
+    await house.sql.execute("DELETE FROM gosynq.queue_rooms")
+    connection = await asyncpg.connect(house.url)
+    try:
+        async with connection.transaction():
+            assert await connection.fetchval("SELECT gosynq.take_room('q', 1)") == 1
+            changing = asyncio.create_task(house.queue_verbs.update(_update(QueueSettings(max_pending=5))))
+            await until_blocked_by(house.sql, connection.get_server_pid())
+        await changing
+    finally:
+        await connection.close()
+    assert await house.sql.fetchval("SELECT gosynq.take_room('q', 10)") == 5
 
 
 async def test_jobs_in_front_wait_again_where_their_key_gets_a_limit(house: House) -> None:
@@ -164,6 +179,20 @@ async def test_jobs_in_front_wait_again_where_their_key_gets_a_limit(house: Hous
     await house.queue_verbs.update(_update())
 
     assert await house.stage(ready) == "scheduled"
+
+
+async def test_a_new_limit_of_a_key_waits_for_the_jobs_that_are_let_to_the_front_by_the_old_one(house: House) -> None:
+    held = await house.add(concurrency_key="c")
+    connection = await asyncpg.connect(house.url)
+    try:
+        async with connection.transaction():
+            assert await connection.fetchval("SELECT gosynq.admit('q', '{c}', '{}', 10)") == 1
+            changing = asyncio.create_task(house.queue_verbs.update(_update()))
+            await until_blocked_by(house.sql, connection.get_server_pid())
+        await changing
+    finally:
+        await connection.close()
+    assert await house.stage(held) == "scheduled"
 
 
 async def test_no_lease_starts_after_a_pause_until_it_is_resumed(house: House) -> None:
