@@ -77,7 +77,7 @@ async def insert(
         _unless_empty([job.fingerprint for job in ordered]),
         inline_limit,
         window,
-        *(_unless_empty([getattr(spec, name) or None for spec in specs]) for name in _KEY_COLUMNS),
+        *(_unless_empty([getattr(spec, name) or None for spec in specs]) for name in (*_KEY_COLUMNS, "schedule_id")),
     )
     return {job_id(row): Added(created_at=row["created_at"], run_at=row["starts_at"]) for row in rows}
 
@@ -115,7 +115,7 @@ _OPTIONAL_COLUMNS = (
     "retention",
 )
 
-_KEY_COLUMNS = ("concurrency_key", "ordering_key", "fairness_key", "schedule_id")
+_KEY_COLUMNS = ("concurrency_key", "ordering_key", "fairness_key")
 
 
 def _column(specs: Sequence[JobSpec], name: str) -> list[object]:
