@@ -62,7 +62,10 @@ class ScheduleOptions(ScheduleTiming, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A schedule as the server holds it. One of cron, interval and once is set. Moments are aware, in UTC."""
+    """A schedule as the server holds it. One of cron, interval and once is set. Moments are aware, in UTC.
+
+    `held_back` says why the firing at `next_run_at` is held back; it is empty where it is not.
+    """
 
     id: str
     description: str
@@ -83,3 +86,4 @@ class Schedule:
     created_at: datetime
     updated_at: datetime
     etag: str
+    held_back: str

@@ -95,6 +95,7 @@ def read_schedule(message: schedule_pb2.Schedule) -> Schedule:
         created_at=moment_of(message.created_at),
         updated_at=moment_of(message.updated_at),
         etag=message.etag,
+        held_back=message.held_back,
     )
 
 

@@ -64,11 +64,10 @@ def carry_out(config: ClientConfig, work: BulkWork, flags: BulkFlags) -> None:
 def confirm(question: str) -> None:
     """Ask, and exit with 1 without a yes. Raises a usage error where there is nobody to ask."""
     need_somebody_to_ask()
-    try:
-        agreed = typer.confirm(question, err=True)
-    except typer.Abort:
-        agreed = False
-    if not agreed:
+    # Not typer.confirm: it writes a space to standard output, which is for answers.
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         sys.stderr.write("gosynq: nothing was done\n")
         raise typer.Exit(1)
 

@@ -102,6 +102,8 @@ def _fires(schedule: Schedule) -> str:
 
 
 def _state(schedule: Schedule) -> str:
+    if schedule.held_back:
+        return f"held back: {schedule.held_back}"
     return "paused" if schedule.paused else "active"
 
 

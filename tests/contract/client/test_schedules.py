@@ -27,6 +27,7 @@ MESSAGE = schedule_pb2.Schedule(
     created_at=Timestamp(seconds=1),
     updated_at=Timestamp(seconds=2),
     etag="7",
+    held_back="the queue is full",
 )
 
 
@@ -59,8 +60,9 @@ async def test_a_schedule_is_read_field_by_field(script: Script, client: Client)
         "created_at": moment(1),
         "updated_at": moment(2),
         "etag": "7",
+        "held_back": "the queue is full",
     }
-    assert {name: getattr(schedule, name) for name in Schedule.__dataclass_fields__ if name in expected} == expected
+    assert {name: getattr(schedule, name) for name in Schedule.__dataclass_fields__} == expected
 
 
 @pytest.mark.parametrize(
