@@ -7,6 +7,8 @@ import logging
 import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import grpc
@@ -122,16 +124,19 @@ class StreamLeaseSource:
         await connection.limit(self._limit(less=len(ended)))
         refusals = await self._settle(connection, results) if results else []
         self._leases.forget(ended)
-        if self._leases.doubtful:
-            await self._ask_for_doubtful()
+        if self._leases.doubtful(monotonic()):
+            # Before a handler begins: what is lost may run elsewhere.
+            with suppress(SourceUnavailable):
+                await self.extend([])
         leases = self._taken()
         self._wanted = max(wanted - len(leases), 0)
-        return Exchange(leases=leases, refusals=refusals)
+        return Exchange(leases=leases, refusals=refusals, granted_at=self._leases.granted_at(leases))
 
     async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
         """Extend leases, and with them those that wait here."""
         connection = await self._connection_in_time()
         asked = {_key(lease): lease for lease in (*leases, *self._leases.waiting)}
+        now, asked_at = datetime.now(UTC), monotonic()
         extensions: list[Extension] = []
         for part in _parts(list(asked.values())):
             for status in await connection.beat(part):
@@ -139,6 +144,10 @@ class StreamLeaseSource:
                 if lease is not None:
                     extensions.append(extension_of(status, lease))
         self._leases.forget(extension.lease for extension in extensions if extension.state is LeaseState.LOST)
+        held = [extension.lease for extension in extensions if extension.state is LeaseState.ACTIVE]
+        for lease in filter(self._leases.came_late, held):
+            self._lateness.correct(lease, now)
+        self._leases.trust(held, asked_at)
         self._remember_cancels(extension.lease.job_id for extension in extensions if extension.cancel_requested)
         theirs = {_key(lease) for lease in leases}
         return [extension for extension in extensions if _key(extension.lease) in theirs]
@@ -181,10 +190,11 @@ class StreamLeaseSource:
 
     def leases_came(self, leases: Sequence[worker_pb2.Lease]) -> None:
         """Keep new leases until the runtime takes them."""
-        now = datetime.now(UTC)
+        now, came_at = datetime.now(UTC), monotonic()
         for message in leases:
             lease = lease_of(message)
-            self._leases.come(lease, doubtful=self._lateness.is_doubtful(lease, now))
+            half = lease.lease_duration.total_seconds() / 2
+            self._leases.come(lease, -inf if self._lateness.is_doubtful(lease, now) else came_at - half)
         self._arrived.set()
 
     def cancel_came(self, notice: CancelNotice) -> None:
@@ -223,8 +233,9 @@ class StreamLeaseSource:
         return ""
 
     async def _open_session(self, connection: WorkConnection) -> None:
+        asked_at = monotonic()
         welcome = await connection.greet(self._hello())
-        self._resume(welcome.held_leases)
+        self._resume(welcome.held_leases, asked_at)
         self._ended.clear()
         self._set_connection(connection)
         logger.info("connected", extra={"server_id": welcome.server_id, "session_id": welcome.session_id})
@@ -232,13 +243,15 @@ class StreamLeaseSource:
     def _hello(self) -> WorkerHello:
         return hello_message(self._profile, held=self._leases.all(), max_in_flight=self._limit())
 
-    def _resume(self, statuses: Iterable[worker_pb2.LeaseStatus]) -> None:
-        """Take in what became of the open leases meanwhile."""
+    def _resume(self, statuses: Sequence[worker_pb2.LeaseStatus], asked_at: float) -> None:
+        """Take in what became of the open leases meanwhile: those that hold were extended."""
         for status in statuses:
             if status.state == worker_pb2.LEASE_STATE_LOST:
                 self._lose((status.job_id, status.lease_token))
             elif status.cancel_requested:
                 self._remember_cancels([status.job_id])
+        named = {(status.job_id, status.lease_token) for status in statuses}
+        self._leases.trust([lease for lease in self._leases.all() if _key(lease) in named], asked_at)
         self._pass_cancels_on()
 
     def _lose(self, lost: tuple[str, str]) -> None:
@@ -268,18 +281,9 @@ class StreamLeaseSource:
                     refusals.append(refusal)
         return refusals
 
-    async def _ask_for_doubtful(self) -> None:
-        """Extend leases that came late before a handler begins: what is lost may run elsewhere."""
-        doubtful, asked_at = self._leases.doubtful, datetime.now(UTC)
-        with suppress(SourceUnavailable):
-            await self.extend([])
-            for lease in filter(self._leases.holds, doubtful):
-                self._lateness.correct(lease, asked_at)
-            self._leases.trust(doubtful)
-
     def _taken(self) -> list[Lease]:
         # At a stop what waits is on its way back.
-        leases = [] if self._refusing else self._leases.take()
+        leases = [] if self._refusing else self._leases.take(monotonic())
         # What is returned here the runtime holds before the loop's next turn.
         asyncio.get_running_loop().call_soon(self._pass_cancels_on)
         return leases

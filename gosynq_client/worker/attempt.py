@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from gosynq_client.worker.outcomes import Cancelled, Outcome, Released
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from gosynq_client.worker.leases import Lease
 
 MAX_CANCEL_MESSAGE_BYTES: Final = 1024
+# The contract's: no lease lasts longer beyond the end of its attempt's time, however often it is extended.
+MAX_SECONDS_BEYOND_TIMEOUT: Final = 15.0
 
 
 class AttemptState(IntEnum):
@@ -37,10 +40,16 @@ class Interruption(IntEnum):
 
 
 class Attempt:
-    """The mutable side of a lease. received_at and started_at are readings of time.monotonic()."""
+    """The mutable side of a lease. received_at, started_at and holds_until are readings of time.monotonic().
+
+    From holds_until on the lease may be another worker's, as far as is known here. That clock goes on while the process
+    is paused.
+    """
 
     __slots__ = (
+        "_last_moment",
         "cancel_reason",
+        "holds_until",
         "interruption",
         "job",
         "lease",
@@ -55,7 +64,7 @@ class Attempt:
     job: Job
     task: asyncio.Task[None]
 
-    def __init__(self, lease: Lease, received_at: float) -> None:
+    def __init__(self, lease: Lease, received_at: float, granted_at: float) -> None:
         self.lease = lease
         self.received_at = received_at
         self.started_at = 0.0
@@ -63,6 +72,14 @@ class Attempt:
         self.interruption = Interruption.NONE
         self.cancel_reason = ""
         self.timeout: timedelta | None = lease.attempt_timeout
+        self._last_moment = inf
+        if self.timeout is not None:
+            self._last_moment = granted_at + self.timeout.total_seconds() + MAX_SECONDS_BEYOND_TIMEOUT
+        self.hold_from(granted_at)
+
+    def hold_from(self, moment: float) -> None:
+        """Count on the lease for its duration from a moment on: no later than that of its grant or its extension."""
+        self.holds_until = min(moment + self.lease.lease_duration.total_seconds(), self._last_moment)
 
     def limit(self, timeout: timedelta | None) -> None:
         """Let it take no longer than timeout, nor than its lease allows."""

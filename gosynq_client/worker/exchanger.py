@@ -117,7 +117,7 @@ class Exchanger:
         if answer.leases:
             self._maybe_due = self._maybe_due or len(answer.leases) >= wanted
             self._heartbeater.expect(answer.leases)
-            ledger.hold(answer.leases)
+            ledger.hold(answer.leases, started_at if answer.granted_at is None else answer.granted_at)
 
     async def _back_off(self) -> None:
         delay = min(MAX_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2**self._failures)

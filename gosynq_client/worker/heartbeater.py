@@ -67,7 +67,7 @@ class Heartbeater:
         leases = self._ledger.leases()
         if not leases:
             return
-        interval = _interval(leases)
+        interval, asked_at = _interval(leases), monotonic()
         try:
             extensions = await self._source.extend(leases)
         except SourceUnavailable:
@@ -75,17 +75,19 @@ class Heartbeater:
             interval /= HASTE
         else:
             for extension in extensions:
-                self._apply(extension)
+                self._apply(extension, asked_at)
         self._due = min(self._due, now + interval)
 
-    def _apply(self, extension: Extension) -> None:
+    def _apply(self, extension: Extension, asked_at: float) -> None:
         attempt = self._ledger.held.get(extension.lease.job_id)
         # An attempt that has ended meanwhile is left alone: its result will tell.
         if attempt is None or attempt.lease.lease_seq != extension.lease.lease_seq:
             return
         if extension.state is LeaseState.LOST:
             self._ledger.interrupt(attempt, Interruption.LEASE_LOST)
-        elif extension.cancel_requested:
+            return
+        attempt.hold_from(asked_at)
+        if extension.cancel_requested:
             self._ledger.cancel(attempt, extension.cancel_reason)
 
 

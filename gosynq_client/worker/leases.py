@@ -85,12 +85,14 @@ class Refusal:
 class Exchange:
     """New leases, and the refused ones among the offered results; an applied result is not listed.
 
-    replaced: what the source made of offered results that it could not apply as they were.
+    replaced: what the source made of offered results that it could not apply as they were. granted_at: a reading of
+    time.monotonic() from which on each lease has its duration; none: the leases were granted during the exchange.
     """
 
     leases: Sequence[Lease] = ()
     refusals: Sequence[Refusal] = ()
     replaced: Sequence[Result] = ()
+    granted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

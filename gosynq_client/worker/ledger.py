@@ -74,9 +74,14 @@ class Ledger:
 
     # From the source to the slots.
 
-    def hold(self, leases: Iterable[Lease]) -> None:
-        """Take leases in; when the worker is stopping they are given back at once."""
+    def hold(self, leases: Iterable[Lease], granted_at: float | None = None) -> None:
+        """Take leases in; when the worker is stopping they are given back at once.
+
+        granted_at is a reading of time.monotonic() from which on each has its duration: now, if not said.
+        """
         now = monotonic()
+        if granted_at is None:
+            granted_at = now
         for lease in leases:
             known = self.held.get(lease.job_id)
             if known is not None:
@@ -84,19 +89,26 @@ class Ledger:
                     continue
                 # The job could only be leased anew because its old lease was lost.
                 self.interrupt(known, Interruption.LEASE_LOST)
-            attempt = self.held[lease.job_id] = Attempt(lease, now)
+            attempt = self.held[lease.job_id] = Attempt(lease, now, granted_at)
             self._buffer.append(attempt)
         if self.stopping.is_set():
             self.give_back()
         self._wake_slot()
 
-    def take(self) -> Attempt | None:
-        """Take the next attempt to run, None if there is none."""
+    def take(self, now: float) -> Attempt | None:
+        """Take the next attempt to run at that reading of time.monotonic(), None if there is none.
+
+        One whose lease may have run out, because nothing extended it or this process was paused, is given back.
+        """
         while self._buffer:
             attempt = self._buffer.popleft()
-            if attempt.state is AttemptState.BUFFERED:
+            if attempt.state is not AttemptState.BUFFERED:
+                continue
+            if now < attempt.holds_until:
                 self._wake_slot()
                 return attempt
+            logger.warning("lease may have run out, attempt not begun", extra=facts(attempt.lease))
+            self.end(attempt, Released())
         return None
 
     async def arrival(self) -> None:

@@ -75,7 +75,7 @@ class Slot:
             if monotonic() > slice_end:
                 await asyncio.sleep(0)
                 slice_end = monotonic() + MAX_SLICE_SECONDS
-            attempt = ledger.take()
+            attempt = ledger.take(monotonic())
             if attempt is None:
                 await ledger.arrival()
                 slice_end = monotonic() + MAX_SLICE_SECONDS

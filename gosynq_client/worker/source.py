@@ -25,7 +25,8 @@ class LeaseSource(Protocol):
     async def exchange(self, results: Sequence[Result], wanted: int) -> Exchange:
         """Settle results and take up to wanted due jobs, in one round trip. Never waits for a job to become due.
 
-        What a failed call leased all the same is given back by the next one, as far as the source knows of it.
+        What a failed call leased all the same is given back by the next one, as far as the source knows of it. Leases
+        that it had before the call are handed out with the moment from which on each has its duration.
         """
         ...
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from gosynq_server.domain.errors import GosynqError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gosynq_server.conformance.changes import Changes
@@ -49,6 +49,15 @@ class WorkerProcess:
         with suppress(ProcessLookupError):
             self._process.terminate()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Have it, and what it started, stand still for the block."""
+        self._send_all(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._send_all(signal.SIGCONT)
+
     async def watch(self, changes: Changes) -> None:
         """Tell of its end."""
         await self._process.wait()
@@ -60,9 +69,12 @@ class WorkerProcess:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._process.wait()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._send_all(signal.SIGKILL)
         await self._process.wait()
+
+    def _send_all(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
 
 
 @asynccontextmanager

@@ -87,7 +87,7 @@ class WorkStream:
                     for part in (
                         session.run(),
                         self._pass_on(session),
-                        self._write_all(),
+                        self._write_all(session),
                         self._see_off(session, departure),
                         self._tell_to_stop(session),
                         _leave_when_replaced(session),
@@ -191,9 +191,11 @@ class WorkStream:
         go_away = worker_service_pb2.GoAway(reason=session.drain_reason, stop=True)
         await self._messages.put(WorkResponse(go_away=go_away))
 
-    async def _write_all(self) -> None:
+    async def _write_all(self, session: WorkSession) -> None:
         while True:
-            await self._write(await self._messages.get())
+            message = await self._messages.get()
+            session.sending((lease.job.id, lease.lease_sequence) for lease in message.leases.leases)
+            await self._write(message)
             self._messages.task_done()
 
     async def _write(self, message: WorkResponse) -> None:

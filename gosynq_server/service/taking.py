@@ -85,7 +85,7 @@ class Taker(Deaf):
         self._on_cancel = on_cancel
         self._turns = Turns(demand.weights)
         self._promising: dict[str, None] = {}
-        self._stranded: list[Lease] = []
+        self.stranded: list[Lease] = []
         self._vain_looks: Counter[str] = Counter()
         self.woken = Signal()
 
@@ -113,17 +113,18 @@ class Taker(Deaf):
     async def exchange(self, results: Sequence[Told], wanted: int) -> Exchanged:
         """Settle results and lease up to wanted jobs.
 
-        Where a queue cannot be reached GosynqError is raised; what the others gave by then goes back, uncounted, at the
-        next call: nobody kept those leases alive, and less may be wanted by now.
+        Where a queue cannot be reached GosynqError is raised; what the others gave by then is stranded, and goes back,
+        uncounted, at the next call: nobody kept those leases alive, and less may be wanted by now. A call that is
+        cancelled strands leases likewise.
         """
-        stranded = self._stranded
+        stranded = self.stranded
         answers: list[Exchanged] = []
         try:
             await self._exchange_queues([*results, *map(_given_back, stranded)], wanted, answers)
-        except GosynqError:
-            self._stranded = [*stranded, *(lease for answer in answers for lease in answer.leases)]
+        except (GosynqError, asyncio.CancelledError):
+            self.stranded = [*stranded, *(lease for answer in answers for lease in answer.leases)]
             raise
-        self._stranded = []
+        self.stranded = []
         return _together(answers)
 
     async def _exchange_queues(self, results: Sequence[Told], wanted: int, answers: list[Exchanged]) -> None:

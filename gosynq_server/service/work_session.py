@@ -16,10 +16,11 @@ from gosynq_server.domain.worker import LONGEST_HEARTBEAT_SECONDS, Ack, Acknowle
 from gosynq_server.service.held_leases import HeldLeases
 from gosynq_server.service.leases import Taking, key_of
 from gosynq_server.service.taking import Demand, Taker
+from gosynq_server.store.leases import lease_key
 from gosynq_server.store.workers import Presence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gosynq_client.worker.leases import Lease
     from gosynq_server.domain.job import JobId
@@ -63,6 +64,7 @@ class WorkSession:
         self._retired = False
         self._results: list[RemoteResult] = []
         self._offered: set[LeaseKey] = set()
+        self._unsent: dict[LeaseKey, Lease] = {}
         self._settled = asyncio.Event()
         self._settled.set()
         self._exchanging = asyncio.Lock()
@@ -112,6 +114,16 @@ class WorkSession:
         self._results += results
         self._settled.clear()
         self.taker.woken.set()
+
+    def sending(self, leases: Iterable[tuple[str, int]]) -> None:
+        """Note that leases, by job and sequence, are about to be sent: the worker may have them from now on."""
+        for named in leases:
+            self._unsent.pop(lease_key(*named), None)
+
+    @property
+    def undelivered(self) -> list[Lease]:
+        """Leases that were taken for the worker, and that it surely does not have."""
+        return [*self._unsent.values(), *self.taker.stranded]
 
     async def finish(self) -> None:
         """Hand out no more; wait until everything that was offered or granted by then is among the deliveries."""
@@ -171,6 +183,7 @@ class WorkSession:
         self._offered.difference_update(key_of(result.lease) for result in results)
         for lease in exchanged.leases:
             self._held.hold(lease, valid_for(lease))
+            self._unsent[key_of(lease)] = lease
         # What has ended is acknowledged first: the leases that take its place come after it.
         if results:
             await self.deliveries.put(Acknowledged(acks=_acks(results, exchanged)))

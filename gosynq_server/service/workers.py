@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from gosynq_client.worker.leases import RefusalReason
 from gosynq_client.worker.outcomes import Released
-from gosynq_server.domain.errors import LeaseLost
+from gosynq_server.domain.errors import GosynqError, LeaseLost
 from gosynq_server.domain.job import JobId, JobStatus
 from gosynq_server.domain.lease_names import RemoteResult, ref_of
 from gosynq_server.domain.worker import LeaseStatus
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from gosynq_server.service.registrar import Registrar
     from gosynq_server.service.wakeups import Wakeups
     from gosynq_server.store.database import Database
+
+_log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS = 1.0
 _NOBODY = Taking(worker_id="")
@@ -57,7 +60,10 @@ class Workers:
 
     @asynccontextmanager
     async def session(self, profile: WorkerProfile) -> AsyncIterator[WorkSession]:
-        """Open a session for the block; one of the same worker that is open, here or elsewhere, is replaced."""
+        """Open a session for the block; one of the same worker that is open, here or elsewhere, is replaced.
+
+        What was taken for the worker and never sent to it goes back at the end, uncounted.
+        """
         session = WorkSession(self._database, self._leases, profile)
         async with self._registrar.present(session):
             self._sessions[profile.worker_id] = session
@@ -67,6 +73,7 @@ class Workers:
             finally:
                 if self._sessions.get(profile.worker_id) is session:
                     del self._sessions[profile.worker_id]
+                await self._give_back_undelivered(session)
 
     async def heartbeat_interval(self, profile: WorkerProfile) -> timedelta:
         """Return how often a worker is to extend what it gets from its queues; jobs may have shorter leases."""
@@ -103,6 +110,14 @@ class Workers:
         groups = list(fitting(leases))
         await self._give_back([lease for group in groups[1:] for lease in group])
         return groups[0] if groups else ()
+
+    async def _give_back_undelivered(self, session: WorkSession) -> None:
+        undelivered = session.undelivered
+        try:
+            await self._give_back(undelivered)
+        except GosynqError as error:
+            facts = {"worker_id": session.profile.worker_id, "leases": len(undelivered), "error": str(error)}
+            _log.warning("leases that were not sent were not given back, they will run out", extra=facts)
 
     async def _give_back(self, held: Sequence[LeaseName]) -> None:
         queues: defaultdict[str, list[RemoteResult]] = defaultdict(list)

@@ -47,6 +47,13 @@ async def slow(job: Job) -> None:
         await asyncio.sleep(job.payload["seconds"])
 
 
+@handlers.register("slower")
+async def slower(job: Job) -> None:
+    """Take as long as the payload says, and ten times that from the second lease on."""
+    with _recorded(job):
+        await asyncio.sleep(job.payload["seconds"] * (1 if job.lease_seq == 1 else 10))
+
+
 @handlers.register("threaded")
 def threaded(job: Job) -> None:
     """Take as long as the payload says, on a thread."""

@@ -359,3 +359,24 @@ async def test_a_worker_that_takes_nothing_is_sent_away(house: House) -> None:
         await _until(lambda: house.workers.session_count == 0)
         refusal = await _refusal_of(talk)
     assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "SLOW_CONSUMER")
+
+
+async def test_a_stream_that_breaks_gives_back_uncounted_what_it_surely_did_not_send(house: House) -> None:
+    for _ in range(60):
+        await house.add(payload=b"x" * 250_000, content_type="a/b")
+    async with _hasty(house) as stub:
+        talk, _ = await opened(stub, max_in_flight=60)
+        heard = (await talk.hear("leases")).leases
+        talk.call.cancel()
+        # The one that is sent by then waits for its worker to take it.
+        await _until_at_most_run(house, 3 * len(heard))
+    counts = await house.sql.fetch("SELECT status, deliveries, count(*) FROM gosynq.jobs GROUP BY 1, 2 ORDER BY 1")
+    running = sum(row["count"] for row in counts if row["status"] == "processing")
+    assert [tuple(row) for row in counts] == [("pending", 0, 60 - running), ("processing", 1, running)]
+    assert {await house.stage(lease.job.id) for lease in heard} == {"running"}
+
+
+async def _until_at_most_run(house: House, count: int) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await house.sql.fetchval("SELECT count(*) FROM gosynq.running") > count:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)

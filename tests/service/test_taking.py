@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from gosynq_client.worker.outcomes import Succeeded
 from gosynq_server.domain.lease_names import RemoteResult, ref_of
 from gosynq_server.domain.worker import Granted, Subscription, WorkerProfile
-from gosynq_server.service.leases import Taking
+from gosynq_server.service.leases import Exchanged, Leases, Taking
 from gosynq_server.service.taking import Demand, Taker
-from tests.service.house import PATIENCE_SECONDS, House, until_blocked_by
+from tests.service.house import PATIENCE_SECONDS, WINDOW, House, until_blocked_by
 
 TAKING = Taking(worker_id="w-1")
 
@@ -52,6 +53,39 @@ async def test_what_a_session_was_granted_as_it_finishes_is_delivered(house: Hou
         await session.finish()
         running.cancel()
     assert await house.stage(lease.job_id) == "finished"
+
+
+class _Stuck(Leases):
+    """Answers for one queue, and no more."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.database, house.queues, house.wakeups, window=WINDOW)
+        self.stuck = asyncio.Event()
+        self._asked = 0
+
+    async def exchange(self, *arguments: Any, **options: Any) -> Exchanged:
+        self._asked += 1
+        if self._asked > 1:
+            self.stuck.set()
+            await asyncio.Event().wait()
+        return await super().exchange(*arguments, **options)
+
+
+async def test_what_a_queue_gave_to_a_call_that_is_cancelled_is_kept_to_go_back(house: House) -> None:
+    for queue in ("a", "b"):
+        await house.add(queue=queue)
+    leases = _Stuck(house)
+    taker = Taker(house.database, leases, TAKING, Demand(weights={"a": 1, "b": 1}))
+    await taker.look()
+    exchanging = asyncio.create_task(taker.exchange([], 2))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await leases.stuck.wait()
+    exchanging.cancel()
+    await asyncio.wait([exchanging])
+    assert [str(row["id"]) for row in await house.sql.fetch("SELECT id FROM gosynq.running")] == [
+        lease.job_id for lease in taker.stranded
+    ]
+    assert len(taker.stranded) == 1
 
 
 async def test_a_queue_with_a_rate_is_asked_again_when_it_may_have_more_and_left_when_it_has_none(house: House) -> None:

@@ -44,6 +44,28 @@ async def test_workers_are_counted_while_their_sessions_are_open(house: House) -
     assert house.workers.session_count == 0
 
 
+async def test_what_was_granted_and_not_sent_goes_back_uncounted_when_the_session_ends(house: House) -> None:
+    for _ in range(3):
+        await house.add()
+    with contextlib.suppress(ConnectionError):
+        async with working(house, limit=3) as worker:
+            leases = await worker.granted_so_many(3)
+            worker.session.sending([(leases[0].job_id, leases[0].lease_seq)])
+            raise ConnectionError
+    ready = await house.sql.fetch("SELECT id::text, lease_seq, deliveries FROM gosynq.ready")
+    assert {tuple(row) for row in ready} == {(lease.job_id, 1, 0) for lease in leases[1:]}
+    assert await house.stage(leases[0].job_id) == "running"
+
+
+async def test_a_database_that_is_away_lets_a_session_end(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.add()
+    async with working(house, limit=1) as worker:
+        [lease] = await worker.granted_so_many(1)
+        house.database.away = frozenset({"leases_release"})
+    assert await house.stage(lease.job_id) == "running"
+    assert caplog.messages == ["leases that were not sent were not given back, they will run out"]
+
+
 async def test_a_queue_with_all_that_a_worker_takes_of_it_holds_up_nobody(house: House) -> None:
     for _ in range(2):
         await house.add(queue="few")

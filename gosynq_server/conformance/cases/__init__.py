@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gosynq_server.conformance.cases import cancels, heartbeats, opening, reconnects, results, stops
+from gosynq_server.conformance.cases import cancels, heartbeats, opening, pauses, reconnects, results, stops
 from gosynq_server.conformance.reports import Case
 
 CASES = (
@@ -47,6 +47,11 @@ CASES = (
         name="long-job",
         expected="a job that takes longer than its lease keeps the lease, and is done once",
         play=heartbeats.long_job,
+    ),
+    Case(
+        name="late-leases",
+        expected="after a pause, a lease that has run out meanwhile is not begun, and one that still holds is",
+        play=pauses.late_leases,
     ),
     Case(
         name="cancel",

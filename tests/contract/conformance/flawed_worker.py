@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -33,6 +34,7 @@ LOST = worker_pb2.LEASE_STATE_LOST
 @dataclass(slots=True, kw_only=True)
 class Attempt:
     lease: worker_pb2.LeaseRef
+    unbegun: worker_pb2.Lease | None = None
     task: asyncio.Task[None] | None = None
     result: worker_pb2.JobResult | None = None
     cancelled: bool = False
@@ -48,6 +50,7 @@ class Worker:
         self._outgoing: asyncio.Queue[WorkRequest | None] = asyncio.Queue()
         self._interval = 1.0
         self._welcome = asyncio.Event()
+        self._sooner = asyncio.Event()
         self._streams = 0
         self._stopping = False
 
@@ -106,7 +109,10 @@ class Worker:
         sequence = 0
         await self._welcome.wait()
         while not self.has("never-beats"):
-            await asyncio.sleep(self._interval * (3 if self.has("beats-late") else 1))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval * (3 if self.has("beats-late") else 1)):
+                    await self._sooner.wait()
+            self._sooner.clear()
             leases = [attempt.lease for attempt in self._attempts.values()]
             sequence += 1
             if leases:
@@ -164,13 +170,26 @@ class Worker:
     def _heed(self, status: worker_pb2.LeaseStatus) -> None:
         if status.state == LOST or status.cancel_requested:
             self._cancel(status, lost=status.state == LOST)
+        attempt = self._attempts.get(self._key(status))
+        if attempt is not None and attempt.unbegun is not None:
+            self._begin_attempt(attempt, attempt.unbegun)
 
     def _key(self, lease: Any) -> Any:
         return lease.lease_token if self.has("goes-by-token") else (lease.job_id, lease.lease_token)
 
     def _start(self, lease: worker_pb2.Lease) -> None:
         ref = worker_pb2.LeaseRef(job_id=lease.job.id, lease_token=lease.lease_token)
-        attempt = self._attempts[self._key(ref)] = Attempt(lease=ref)
+        attempt = self._attempts[self._key(ref)] = Attempt(lease=ref, unbegun=lease)
+        left = lease.expires_at.ToDatetime(UTC) - datetime.now(UTC)
+        if left > lease.valid_for.ToTimedelta() / 2 or self.has("heedless"):
+            self._begin_attempt(attempt, lease)
+        elif self.has("squeamish"):
+            del self._attempts[self._key(ref)]
+        else:
+            self._sooner.set()
+
+    def _begin_attempt(self, attempt: Attempt, lease: worker_pb2.Lease) -> None:
+        attempt.unbegun = None
         attempt.task = asyncio.create_task(self._perform(attempt, lease.job.kind, json.loads(lease.job.payload_bytes)))
 
     async def _perform(self, attempt: Attempt, kind: str, payload: Any) -> None:
@@ -229,10 +248,11 @@ class Worker:
 
     def _cancel(self, lease: Any, *, lost: bool) -> None:
         attempt = self._attempts.get(self._key(lease))
-        if attempt is None or attempt.task is None or self.has("ignores-lost" if lost else "ignores-cancel"):
+        if attempt is None or self.has("ignores-lost" if lost else "ignores-cancel"):
             return
         attempt.cancelled = not lost
-        attempt.task.cancel()
+        if attempt.task is not None:
+            attempt.task.cancel()
         if lost:
             del self._attempts[self._key(lease)]
 

@@ -38,6 +38,8 @@ FLAWS = [
     ("unacknowledged", "forgets-results", "no heartbeat for"),
     ("long-job", "never-beats", "the lease of 1.5 s ran out"),
     ("long-job", "skips", "was done after 0."),
+    ("late-leases", "heedless", "was begun: echo came back as success"),
+    ("late-leases", "squeamish", "a lease that came late, and holds, was not begun"),
     ("cancel", "ignores-cancel", "no result of sleep came"),
     ("cancel", "fails-when-cancelled", "sleep came back as failure (cancelled), not as cancelled"),
     ("cancel-by-heartbeat", "ignores-cancel", "no result of sleep came"),

@@ -14,6 +14,7 @@ from gosynq_client.worker.heartbeater import MAX_WAIT_SECONDS, Heartbeater
 from gosynq_client.worker.leases import Extension, Lease, Result
 from gosynq_client.worker.ledger import Ledger
 from gosynq_client.worker.outcomes import Cancelled, Released, Succeeded
+from tests.unit.worker.clock import install
 from tests.unit.worker.memory_source import MemorySource, a_lease, leases, only, running, turns
 from tests.unit.worker.virtual_time import in_virtual_time, now
 
@@ -22,6 +23,30 @@ SHORT_STOP = RuntimeOptions(concurrency=2, grace=timedelta(0), settle_time=timed
 
 async def hang(job: Job) -> None:
     await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@in_virtual_time
+async def test_an_extension_counts_from_before_it_was_asked_for(lost: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = install(monkeypatch)
+
+    class Slow(MemorySource):
+        async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
+            clock.now += 7
+            return await super().extend(leases)
+
+    source, ledger = Slow(), Ledger()
+    heartbeater = Heartbeater(source, ledger)
+    ledger.hold([a_lease()], granted_at=990)
+    if lost:
+        source.lost.add("job-0")
+    attempt = ledger.held["job-0"]
+    heartbeater.expect([a_lease()])
+    beating = asyncio.create_task(heartbeater.run())
+    await source.until(lambda: source.extended)
+    await turns()
+    beating.cancel()
+    assert attempt.holds_until == (1020 if lost else 1030)
 
 
 @pytest.mark.parametrize(("duration", "interval"), [(3, 1), (30, 10), (300, 10)])

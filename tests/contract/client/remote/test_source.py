@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 
@@ -246,6 +247,39 @@ async def test_leases_that_come_late_are_asked_for_before_a_handler_begins(
     taking = asyncio.create_task(source.exchange((), 3))
     assert await session.answer_heartbeat(a_status("a", LOST), a_status("b"), a_status("c")) == ["a", "b", "c"]
     assert [lease.job_id for lease in (await taking).leases] == ["b", "c"]
+
+
+async def test_leases_that_waited_here_while_the_worker_was_paused_are_asked_for(
+    sessions: SessionServer, source: StreamLeaseSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await sessions.next()
+    await session.welcome()
+    asking = asyncio.create_task(source.exchange((), 2))
+    await session.limit()
+    await asking
+    await session.grant(a_grant("a"), a_grant("b"))
+    await source.wait(A_WHILE)
+    resumed = monotonic() + 16
+    monkeypatch.setattr("gosynq_client.remote.source.monotonic", lambda: resumed)
+    taking = asyncio.create_task(source.exchange((), 2))
+    assert await session.answer_heartbeat(a_status("a", LOST), a_status("b")) == ["a", "b"]
+    exchange = await taking
+    assert ([lease.job_id for lease in exchange.leases], exchange.granted_at) == (["b"], resumed)
+
+
+async def test_leases_are_told_with_the_moment_from_which_they_have_their_time(
+    sessions: SessionServer, source: StreamLeaseSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gosynq_client.remote.source.monotonic", lambda: 1000.0)
+    session = await sessions.next()
+    await session.welcome()
+    asking = asyncio.create_task(source.exchange((), 1))
+    await session.limit()
+    await asking
+    await session.grant(a_grant("a"))
+    await source.wait(A_WHILE)
+    # Half of it may have gone by on its way.
+    assert (await source.exchange((), 1)).granted_at == 985.0
 
 
 async def test_progress_is_told_in_one_message(sessions: SessionServer, source: StreamLeaseSource) -> None:

@@ -16,6 +16,8 @@ use crate::handlers::{Content, Ending, Failure, Job, handle};
 
 /// A lease from its grant until its result is acknowledged, or it is lost: to drop it is to stop its handler.
 pub struct Attempt {
+    /// What its handler is run with; taken when it begins.
+    pub unbegun: Option<(Lease, oneshot::Receiver<()>)>,
     /// Taken by the first cancel.
     pub cancel: Option<oneshot::Sender<()>>,
     /// None while the handler runs.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::env;
 use std::error::Error;
 use std::process::{self, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gosynq_clients_rust::connection::{self, Backoff};
 use gosynq_clients_rust::gosynq::v1::worker_service_client::WorkerServiceClient;
@@ -41,6 +41,8 @@ struct Worker {
     reports: Channels<JobProgressReport>,
     stopping: CancellationToken,
     released: CancellationToken,
+    /// The least that a lease ever took by two clocks, in seconds: by how much they differ.
+    skew: f64,
 }
 
 struct Channels<T> {
@@ -70,6 +72,7 @@ async fn work() -> Result<(), Box<dyn Error>> {
         reports: Channels::default(),
         stopping: CancellationToken::new(),
         released: CancellationToken::new(),
+        skew: 0.0,
     };
     let (stopping, released) = (worker.stopping.clone(), worker.released.clone());
     let gave_up = async {
@@ -144,11 +147,31 @@ impl Worker {
         }
     }
 
-    /// Runs a lease's handler.
-    fn start(&mut self, lease: Lease) {
+    /// Keeps a lease, and runs its handler unless it came late, which is returned.
+    fn hold(&mut self, lease: Lease) -> bool {
+        let (is_late, name) = (self.is_late(&lease), attempt::name_of(&lease));
         let (cancel, cancelled) = oneshot::channel();
-        let attempt = Attempt { cancel: Some(cancel), result: None };
-        self.attempts.insert(attempt::name_of(&lease), attempt);
+        let attempt = Attempt { unbegun: Some((lease, cancelled)), cancel: Some(cancel), result: None };
+        self.attempts.insert(name.clone(), attempt);
+        if !is_late {
+            self.begin(&name);
+        }
+        is_late
+    }
+
+    /// Says whether half of a lease may be over: it was on its way for long, or this process was paused.
+    fn is_late(&mut self, lease: &Lease) -> bool {
+        let valid = session::interval_of(lease.valid_for).as_secs_f64();
+        let granted_at = seconds_of(lease.expires_at.unwrap_or_default()) - valid;
+        let took = seconds_of(SystemTime::now().into()) - granted_at;
+        self.skew = self.skew.min(took);
+        took - self.skew > valid / 2.0
+    }
+
+    /// Runs the handler of a lease that is held, unless it has begun.
+    fn begin(&mut self, lease: &LeaseRef) {
+        let unbegun = self.attempts.get_mut(lease).and_then(|attempt| attempt.unbegun.take());
+        let Some((lease, cancelled)) = unbegun else { return };
         let (released, reports) = (self.released.clone(), self.reports.sender.clone());
         let ended = self.ended.sender.clone();
         tokio::spawn(async move {
@@ -210,4 +233,8 @@ impl Worker {
             let _ = cancel.send(());
         }
     }
+}
+
+fn seconds_of(moment: prost_types::Timestamp) -> f64 {
+    moment.seconds as f64 + f64::from(moment.nanos) / 1e9
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gosynq_clients_rust::gosynq::v1::{
-    FlowControl, JobResult, JobResults, LeaseRef, LeaseState, LeaseStatus, ProgressReport, WorkRequest, WorkResponse,
-    WorkerHeartbeat, WorkerWelcome, work_request::Message as Request, work_response::Message as Response,
+    FlowControl, JobResult, JobResults, Lease, LeaseRef, LeaseState, LeaseStatus, ProgressReport, WorkRequest,
+    WorkResponse, WorkerHeartbeat, WorkerWelcome, work_request::Message as Request, work_response::Message as Response,
 };
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
@@ -93,12 +93,7 @@ impl Session<'_> {
 
     fn take(&mut self, response: WorkResponse) {
         match response.message {
-            Some(Response::Leases(grants)) => {
-                for lease in grants.leases {
-                    self.beat_within(interval_of(lease.valid_for) / 3);
-                    self.worker.start(lease);
-                }
-            }
+            Some(Response::Leases(grants)) => self.take_leases(grants.leases),
             Some(Response::HeartbeatAck(ack)) => self.take_statuses(ack.leases),
             Some(Response::ResultAcks(acks)) => {
                 let instead = acks.acks.into_iter().filter_map(|ack| self.worker.acknowledge(ack)).collect();
@@ -114,6 +109,19 @@ impl Session<'_> {
                 if notice.stop { self.worker.stopping.cancel() } else { self.leave() }
             }
             Some(Response::Welcome(_)) | None => {}
+        }
+    }
+
+    /// Begins handlers. A lease that came late may be another worker's by now: its handler waits until the answer to a
+    /// heartbeat says that it is held.
+    fn take_leases(&mut self, leases: Vec<Lease>) {
+        let mut any_is_late = false;
+        for lease in leases {
+            self.beat_within(interval_of(lease.valid_for) / 3);
+            any_is_late |= self.worker.hold(lease);
+        }
+        if any_is_late {
+            self.beat();
         }
     }
 
@@ -139,9 +147,12 @@ impl Session<'_> {
     fn take_statuses(&mut self, statuses: Vec<LeaseStatus>) {
         for status in statuses {
             let is_lost = status.state() == LeaseState::Lost;
+            let lease = LeaseRef { job_id: status.job_id, lease_token: status.lease_token };
             if is_lost || status.cancel_requested {
-                let lease = LeaseRef { job_id: status.job_id, lease_token: status.lease_token };
                 self.worker.cancel(&lease, is_lost);
+            }
+            if !is_lost {
+                self.worker.begin(&lease);
             }
         }
     }
@@ -154,6 +165,6 @@ fn every(interval: Duration) -> Interval {
     beats
 }
 
-fn interval_of(duration: Option<prost_types::Duration>) -> Duration {
+pub fn interval_of(duration: Option<prost_types::Duration>) -> Duration {
     duration.and_then(|duration| duration.try_into().ok()).unwrap_or(Duration::from_secs(5))
 }

@@ -28,7 +28,8 @@ final class Attempt {
   /** Names the lease. Its token alone is only new among those of one job. */
   final LeaseRef lease;
 
-  private final Lease granted;
+  final Lease granted;
+
   // A thread of its own, so that none but this attempt is interrupted.
   private Thread thread;
   private volatile Stop reason;
@@ -40,6 +41,10 @@ final class Attempt {
         LeaseRef.newBuilder().setJobId(granted.getJob().getId()).setLeaseToken(granted.getLeaseToken()).build();
   }
 
+  boolean hasBegun() {
+    return thread != null;
+  }
+
   /** Runs the handler; what it reports and what it came to is told from the attempt's thread. */
   void start(Consumer<JobProgress> report, Consumer<JobResult> ended) {
     thread = new Thread(() -> ended.accept(perform(report)), "job-" + lease.getJobId());
@@ -47,10 +52,13 @@ final class Attempt {
     thread.start();
   }
 
-  /** Only the first reason counts. */
+  /** Only the first reason counts. An attempt that has not begun ends with it as soon as it begins. */
   void stop(Stop reason) {
-    if (this.reason == null) {
-      this.reason = reason;
+    if (this.reason != null) {
+      return;
+    }
+    this.reason = reason;
+    if (hasBegun()) {
       thread.interrupt();
     }
   }
@@ -77,6 +85,9 @@ final class Attempt {
   }
 
   private JobResult perform(Consumer<JobProgress> report) {
+    if (reason != null) {
+      return stopped(reason);
+    }
     try {
       Job job = granted.getJob();
       Handler.Content payload = new Handler.Content(job.getPayloadBytes(), job.getContentType());

@@ -95,7 +95,7 @@ final class Session implements StreamObserver<WorkResponse> {
   private void take(WorkResponse response) {
     switch (response.getMessageCase()) {
       case WELCOME -> begin(response.getWelcome());
-      case LEASES -> response.getLeases().getLeasesList().forEach(this::take);
+      case LEASES -> takeLeases(response.getLeases().getLeasesList());
       case HEARTBEAT_ACK -> response.getHeartbeatAck().getLeasesList().forEach(this::take);
       case RESULT_ACKS -> response.getResultAcks().getAcksList().forEach(worker::acknowledge);
       case CANCELS -> response.getCancels().getCancelsList().forEach(
@@ -113,21 +113,37 @@ final class Session implements StreamObserver<WorkResponse> {
     worker.welcomed();
   }
 
-  private void take(Lease lease) {
-    worker.start(lease);
-    // A job's lease may be shorter than its queue's.
-    Duration third = Times.of(lease.getValidFor()).dividedBy(3);
-    if (third.compareTo(interval) < 0 && !third.isZero()) {
-      beatEvery(third);
+  /**
+   * Begins handlers. A lease that came late may be another worker's by now: its handler waits until the answer to a
+   * heartbeat says that it is held.
+   */
+  private void takeLeases(List<Lease> leases) {
+    boolean anyIsLate = false;
+    for (Lease lease : leases) {
+      anyIsLate |= worker.hold(lease);
+      beatWithin(Times.of(lease.getValidFor()).dividedBy(3));
+    }
+    if (anyIsLate) {
+      beat();
+    }
+  }
+
+  /** Has heartbeats sent more often for a job whose lease is shorter than its queue's. */
+  private void beatWithin(Duration interval) {
+    if (interval.compareTo(this.interval) < 0 && !interval.isZero()) {
+      beatEvery(interval);
     }
   }
 
   private void take(LeaseStatus status) {
+    LeaseRef lease =
+        LeaseRef.newBuilder().setJobId(status.getJobId()).setLeaseToken(status.getLeaseToken()).build();
     boolean isLost = status.getState() == LeaseState.LEASE_STATE_LOST;
     if (isLost || status.getCancelRequested()) {
-      LeaseRef.Builder lease =
-          LeaseRef.newBuilder().setJobId(status.getJobId()).setLeaseToken(status.getLeaseToken());
-      worker.cancel(lease.build(), isLost);
+      worker.cancel(lease, isLost);
+    }
+    if (!isLost) {
+      worker.confirm(lease);
     }
   }
 

@@ -1,10 +1,15 @@
 package dev.gosynq.examples;
 
 import java.time.Duration;
+import java.time.Instant;
 
-/** Lengths of time, from the contract's type and to it. */
+/** Moments from the contract's type, and lengths of time from it and to it. */
 final class Times {
   private Times() {}
+
+  static Instant of(com.google.protobuf.Timestamp moment) {
+    return Instant.ofEpochSecond(moment.getSeconds(), moment.getNanos());
+  }
 
   static Duration of(com.google.protobuf.Duration length) {
     return Duration.ofSeconds(length.getSeconds(), length.getNanos());

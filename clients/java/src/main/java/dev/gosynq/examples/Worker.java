@@ -16,6 +16,7 @@ import dev.gosynq.v1.WorkerServiceGrpc;
 import io.grpc.ManagedChannel;
 import io.grpc.Status;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -51,6 +52,8 @@ final class Worker implements Program {
   private final Map<LeaseRef, Attempt> attempts = new HashMap<>();
   private final List<JobResult> unsent = new ArrayList<>();
   private Optional<Session> session = Optional.empty();
+  // The least that a lease ever took by two clocks: by how much they differ.
+  private Duration skew = Duration.ZERO;
   private long connectedAt;
   private boolean isStopping;
 
@@ -158,14 +161,38 @@ final class Worker implements Program {
     after(Duration.ofMillis(isDone() ? 0 : backoff.nextMillis()), this::connect);
   }
 
-  /** Runs a lease's handler. */
-  void start(Lease lease) {
+  /** Keeps a lease, and runs its handler unless it came late, which is returned. */
+  boolean hold(Lease lease) {
     Attempt attempt = new Attempt(lease);
     attempts.put(attempt.lease, attempt);
+    boolean isLate = isLate(lease);
+    if (!isLate) {
+      begin(attempt);
+    }
+    return isLate;
+  }
+
+  /** Runs the handler of a lease that came late, and is held as a heartbeat's answer says. */
+  void confirm(LeaseRef lease) {
+    Attempt attempt = attempts.get(lease);
+    if (attempt != null && !attempt.hasBegun()) {
+      begin(attempt);
+    }
+  }
+
+  /** Says whether half of a lease may be over: it was on its way for long, or this process was paused. */
+  private boolean isLate(Lease lease) {
+    Duration valid = Times.of(lease.getValidFor());
+    Duration took = Duration.between(Times.of(lease.getExpiresAt()).minus(valid), Instant.now());
+    skew = took.compareTo(skew) < 0 ? took : skew;
+    return took.minus(skew).compareTo(valid.dividedBy(2)) > 0;
+  }
+
+  private void begin(Attempt attempt) {
     attempt.start(
         progress -> tell(() -> report(attempt, progress)), result -> tell(() -> settle(attempt, result)));
-    if (lease.getJob().hasAttemptTimeout()) {
-      Duration limit = Times.of(lease.getJob().getAttemptTimeout());
+    if (attempt.granted.getJob().hasAttemptTimeout()) {
+      Duration limit = Times.of(attempt.granted.getJob().getAttemptTimeout());
       after(limit, () -> attempt.stop(Attempt.Stop.TIMED_OUT));
     }
   }
