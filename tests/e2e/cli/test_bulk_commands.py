@@ -1,4 +1,4 @@
-"""Commands on many jobs, against a scripted server: what they ask, what they tell, and how they stop."""
+"""Commands on many jobs, and on workers, against a scripted server: what they ask and tell, and how they stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 
-from gosynq.v1 import admin_service_pb2, job_pb2, job_service_pb2, queue_service_pb2
+from gosynq.v1 import admin_service_pb2, job_pb2, job_service_pb2, queue_service_pb2, worker_pb2
 from tests.e2e.cli.commands import GOSYNQ, Done, environment, gosynq
 from tests.e2e.cli.scripted import Script, scripted_server
 
@@ -243,6 +243,35 @@ def test_dead_letters_are_listed_with_their_errors(script: Script, client: Run) 
     assert (list(request.queue), request.page_size) == (["mail"], 5)
     age: Any = datetime.now(UTC) - request.start_at.ToDatetime(tzinfo=UTC)
     assert 600 <= age.total_seconds() < 660
+
+
+def test_workers_are_listed_with_what_they_take_and_are_busy_with(script: Script, client: Run) -> None:
+    worker = worker_pb2.WorkerInfo(
+        worker_id="w",
+        state=worker_pb2.WORKER_STATE_LOST,
+        queues=[worker_pb2.QueueSubscription(queue="a", weight=3), worker_pb2.QueueSubscription(queue="b", weight=1)],
+        in_flight=1,
+        max_in_flight=10,
+        server_id="s",
+    )
+    script.answer("ListWorkers", admin_service_pb2.ListWorkersResponse(workers=[worker]))
+
+    done = client("workers", "list", "--queue", "a")
+
+    header, row = (line.split() for line in done.out.splitlines())
+    assert header == ["WORKER", "STATE", "BUSY", "QUEUES", "SEEN", "SERVER", "PROGRAM", "KINDS"]
+    assert row == ["w", "lost", "1/10", "a:3", "b", "-", "s", "-", "all"]
+    assert [request.queue for request in script.requests["ListWorkers"]] == ["a"]
+
+
+def test_a_worker_is_told_to_drain(script: Script, client: Run) -> None:
+    worker = worker_pb2.WorkerInfo(worker_id="w", state=worker_pb2.WORKER_STATE_DRAINING, in_flight=2)
+    script.answer("DrainWorker", admin_service_pb2.DrainWorkerResponse(worker=worker))
+
+    done = client("workers", "drain", "w", "--reason", "why")
+
+    assert (done.status, done.out) == (0, "w is draining; it has 2 jobs left\n")
+    assert [request.reason for request in script.requests["DrainWorker"]] == ["why"]
 
 
 def test_a_purge_says_the_statuses_and_tells_a_lower_bound_where_it_only_asks(script: Script, client: Run) -> None:

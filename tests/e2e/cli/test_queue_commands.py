@@ -12,7 +12,7 @@ Run = Callable[..., Done]
 
 def fields(done: Done) -> dict[str, str]:
     """Read what print_fields wrote, the names of several words apart."""
-    return dict(line.split(maxsplit=1) for line in done.out.splitlines() if "  " in line)  # type: ignore[misc]  # each has two words
+    return dict(line.split(maxsplit=1) for line in done.out.splitlines() if "  " in line)
 
 
 def enqueued(client: Run, *arguments: str) -> str:
@@ -138,14 +138,6 @@ def test_a_job_is_explained_a_line_for_each_reason(client: Run) -> None:
     assert "  not_due: it is not due yet (until 2130-01-01 00:00:00.000)" in lines[1:]
     assert explanation["status"] == "pending"
     assert "not_due" in [reason["type"] for reason in explanation["reasons"]]
-
-
-def test_the_servers_own_pool_is_listed_among_the_workers(client: Run) -> None:
-    [worker, *_] = client("workers", "list", "--json").documents
-
-    line = next(line for line in client("workers", "list").out.splitlines() if line.startswith(worker["worker_id"]))
-
-    assert line.split()[1] == worker["state"] == "active"
 
 
 def test_a_worker_that_is_not_there_can_not_be_drained(client: Run) -> None:

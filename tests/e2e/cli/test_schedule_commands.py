@@ -76,8 +76,5 @@ def test_what_can_not_be_is_refused_by_the_option_that_says_it(
 def test_what_of_a_schedule_can_not_be_cleared_is_told(client: Run) -> None:
     done = client("schedules", "update", "nightly", "--clear", "cron")
 
-    assert (done.status, done.error) == (
-        2,
-        "gosynq: Invalid value for --clear: 'cron' is nothing that can be cleared; there are description, time-zone, "
-        "overlap-policy, catch-up-policy, jitter, start-at, end-at\n",
-    )
+    assert done.status == 2
+    assert done.error.startswith("gosynq: Invalid value for --clear: 'cron' is nothing that can be cleared; there are")
