@@ -15,7 +15,7 @@ def classes_under(root: type[GosynqError]) -> Iterator[type[GosynqError]]:
             yield from classes_under(child)
 
 
-CLASSES = [GosynqError, *classes_under(GosynqError)]
+CLASSES: list[type[GosynqError]] = [GosynqError, *classes_under(GosynqError)]
 
 
 @pytest.mark.parametrize("error", CLASSES)

@@ -106,7 +106,8 @@ def _minutes(cron: Cron, start: datetime, end: datetime) -> list[datetime]:
     """Find due times minute by minute, as anyone would who watches the clock."""
     minute, hour, *_ = (_numbers(field) for field in cron.expression.split())
     paced = "*" in cron.expression.split()[0] + cron.expression.split()[1]
-    found, moment, seen = [], start + MINUTE, set()
+    found, moment = [], start + MINUTE
+    seen: set[datetime] = set()
     shown = start.astimezone(cron.zone).replace(tzinfo=None)
     while moment <= end:
         local = moment.astimezone(cron.zone).replace(tzinfo=None)
