@@ -18,6 +18,9 @@ _BUSY = frozenset({"57014", "55P03", "40001", "40P01", "53200", "53400"})
 _UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "53300", "25006", "3D000", "28000", "28P01"})
 _FULL = frozenset({"53100", "58030"})
 
+_WRONG_ARGUMENTS = "arguments for this query"
+"""What the driver says of a mistake of ours: it is none of the database's, and shows as a bug."""
+
 _ACQUIRE_SECONDS = 5.0
 _UNLIMITED = 2**62
 _COMMAND_SECONDS = 15.0
@@ -158,6 +161,8 @@ def _translated() -> Iterator[None]:
             raise
         raise translation from error
     except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if _WRONG_ARGUMENTS in str(error):
+            raise
         raise DatabaseUnavailable from error
 
 

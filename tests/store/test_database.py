@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 
 from gosynq_server.domain.errors import DatabaseBusy, DatabaseUnavailable, StorageFull
@@ -137,3 +138,8 @@ async def test_a_cancelled_caller_leaves_a_connection_that_works(house: House) -
         await database.ping()
 
     assert await house.sql.fetchval("SELECT count(*) FROM gosynq.queues") == 0
+
+
+async def test_a_statement_with_too_many_arguments_shows_as_the_bug_that_it_is(house: House) -> None:
+    with pytest.raises(asyncpg.InterfaceError):
+        await house.database.fetch("queues_make", "q", "too many")
