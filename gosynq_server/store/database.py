@@ -18,7 +18,7 @@ _BUSY = frozenset({"57014", "55P03", "40001", "40P01", "53200", "53400"})
 _UNREACHABLE = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05", "53300", "25006", "3D000", "28000", "28P01"})
 _FULL = frozenset({"53100", "58030"})
 
-_WRONG_ARGUMENTS = "arguments for this query"
+_WRONG_ARGUMENTS = "for this query"
 """What the driver says of a mistake of ours: it is none of the database's, and shows as a bug."""
 
 _ACQUIRE_SECONDS = 5.0
