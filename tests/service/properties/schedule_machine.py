@@ -86,8 +86,7 @@ class SchedulesMachine(RuleBasedStateMachine):
                 name, lambda spec: replace(_there(spec), overlap_policy=overlap, catch_up_policy=catch_up)
             )
         )
-        schedule = self.model.schedules[name]
-        schedule.overlap, schedule.catch_up = overlap, catch_up
+        self.model.change(name, overlap, catch_up)
 
     @precondition(lambda self: self.model.schedules)
     @rule(pick=st.integers(0, 2))
@@ -111,12 +110,12 @@ class SchedulesMachine(RuleBasedStateMachine):
         else:
             self.model.made(self._name(pick), self.ground.run(triggered))
 
+    @precondition(lambda self: self.model.schedules and not self.model.is_draining)
     @rule()
     def drain(self) -> None:
-        if self.model.schedules:
-            self.ground.run(self.house.queues.get_or_make("q"))
-            self.ground.run(self.house.queue_verbs.drain("q", reason=""))
-            self.model.is_draining = True
+        self.ground.run(self.house.queues.get_or_make("q"))
+        self.ground.run(self.house.queue_verbs.drain("q", reason=""))
+        self.model.is_draining = True
 
     @precondition(lambda self: self.model.is_draining)
     @rule()

@@ -89,6 +89,12 @@ class SchedulesModel:
         self.statuses[job] = PENDING
         self.schedules[name].last_job = job
 
+    def change(self, name: str, overlap: OverlapPolicy, catch_up: CatchUpPolicy) -> None:
+        """Give a schedule other policies; what was held back by then is tried again."""
+        schedule = self.schedules[name]
+        if (schedule.overlap, schedule.catch_up) != (overlap, catch_up):
+            schedule.overlap, schedule.catch_up, schedule.is_held_back = overlap, catch_up, False
+
     def pause(self, name: str) -> None:
         self.schedules[name].paused = True
         self.schedules[name].next = None
