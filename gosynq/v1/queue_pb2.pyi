@@ -216,7 +216,9 @@ class QueueLimits(_message.Message):
     max_concurrency: _builtins.int
     """Jobs processing at once, over all workers and servers."""
     max_leases_per_second: _builtins.float
-    """Leases granted per second."""
+    """Leases granted per second. Where it changes, what is used of the burst is
+    waited for at the new rate, the whole new burst at most.
+    """
     lease_burst: _builtins.int
     """How many leases may be granted at once after a quiet time. Unset: the rate,
     rounded up.

@@ -136,6 +136,12 @@ async def locked(executor: Executor, name: str, *, etag: str = "") -> QueueDetai
 async def _put_into_force(executor: Executor, name: str, before: QueueSettings, after: QueueSettings) -> None:
     if after.max_pending != before.max_pending:
         await queue_settings.forget_room(executor, name)
+    if _rate(after) != _rate(before):
+        await queue_settings.carry_rate(executor, name, before=before, after=after)
     limit, limit_before = after.max_concurrency_per_key, before.max_concurrency_per_key
     if limit is not None and (limit_before is None or limit < limit_before):
         await queue_settings.hold_again(executor, name)
+
+
+def _rate(settings: QueueSettings) -> tuple[float | None, int | None]:
+    return settings.max_leases_per_second, settings.lease_burst

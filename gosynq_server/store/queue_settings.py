@@ -90,6 +90,12 @@ async def forget_room(executor: Executor, name: str) -> None:
     await executor.fetch("queues_forget_room", name)
 
 
+async def carry_rate(executor: Executor, name: str, *, before: QueueSettings, after: QueueSettings) -> None:
+    """Have what is used of a queue's burst count at another rate, so that the old one does not hold it up."""
+    rate_before, rate = before.max_leases_per_second, after.max_leases_per_second
+    await executor.fetch("queues_carry_rate", name, rate_before, rate, after.lease_burst)
+
+
 async def hold_again(executor: Executor, name: str) -> None:
     """Have the jobs with a concurrency key wait again, since the limit of each key is new or lower.
 

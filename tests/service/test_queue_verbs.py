@@ -18,7 +18,7 @@ from gosynq_server.domain.errors import (
     QueueDraining,
     QueueNotFound,
 )
-from gosynq_server.domain.job import JobStatus, Priority
+from gosynq_server.domain.job import JobSpec, JobStatus, Priority
 from gosynq_server.domain.queue import QueueLimits, QueueState
 from gosynq_server.domain.queue_settings import QueueSettings, QueueUpdate, leaves_of
 from gosynq_server.domain.retry import RetryPolicyOverride
@@ -312,3 +312,36 @@ async def test_no_lease_starts_between_a_pause_and_a_resume_while_servers_fetch(
 async def _now(house: House) -> datetime:
     now: datetime = await house.database.fetch_value("database_time")
     return now
+
+
+async def _use_up(house: House, rate: float, burst: int) -> None:
+    await house.queue_verbs.update(
+        _update(QueueSettings(max_leases_per_second=rate, lease_burst=burst), allow_missing=True)
+    )
+    await house.enqueuer.enqueue_all([JobSpec(queue="q", kind="k")] * 30)
+    assert len(await house.lease(30)) == burst
+
+
+async def test_a_raised_rate_does_not_wait_for_what_the_old_one_used(house: House) -> None:
+    await _use_up(house, 0.001, 5)
+    await house.queue_verbs.update(_update(QueueSettings(max_leases_per_second=0.1, lease_burst=8)))
+    assert len(await house.lease(30)) == 3
+    await house.sql.execute("UPDATE gosynq.queue_turns SET next_lease_at = next_lease_at - interval '10 seconds'")
+    assert len(await house.lease(30)) == 1
+
+
+async def test_a_lowered_rate_has_what_is_used_waited_for_at_the_new_one(house: House) -> None:
+    await _use_up(house, 0.5, 5)
+    await house.queue_verbs.update(_update(QueueSettings(max_leases_per_second=0.001, lease_burst=3)))
+    assert await house.lease(30) == []
+    await house.sql.execute("UPDATE gosynq.queue_turns SET next_lease_at = next_lease_at - interval '990 seconds'")
+    assert await house.lease(30) == []
+    await house.sql.execute("UPDATE gosynq.queue_turns SET next_lease_at = next_lease_at - interval '10 seconds'")
+    assert len(await house.lease(30)) == 1
+
+
+async def test_a_rate_that_is_taken_away_leaves_nothing_to_wait_for(house: House) -> None:
+    await _use_up(house, 0.001, 5)
+    await house.queue_verbs.update(_update(QueueSettings()))
+    await house.queue_verbs.update(_update(QueueSettings(max_leases_per_second=0.001, lease_burst=7)))
+    assert len(await house.lease(30)) == 7

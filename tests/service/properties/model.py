@@ -313,7 +313,11 @@ class QueueModel:
 
     def update(self, settings: QueueSettings) -> None:
         limit, before = settings.max_concurrency_per_key, self.settings.max_concurrency_per_key
+        used = max(self.next_lease_at - self.now, Fraction(0)) * (self._rate or 0)
         self.settings = settings
+        self.next_lease_at = Fraction(self.now)
+        if self._rate:
+            self.next_lease_at += min(used, Fraction(self.burst)) / self._rate
         if limit is not None and (before is None or limit < before):
             for job in self.at(Stage.READY):
                 job.stage = Stage.SCHEDULED if job.concurrency_key else Stage.READY
