@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.cli.commands import GOSYNQ, environment
 from tests.e2e.clients.examples import command_of
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_worker_keeps_the_contract(language: str) -> None:
@@ -19,7 +19,7 @@ def test_the_worker_keeps_the_contract(language: str) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=270,
         env=environment(),
     )
 

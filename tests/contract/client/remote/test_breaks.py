@@ -77,6 +77,23 @@ async def test_open_leases_are_named_again_and_those_that_were_lost_no_more(
 
 
 @pytest.mark.usefixtures("running")
+async def test_a_lease_that_came_late_is_not_asked_for_where_the_welcome_after_a_break_says_that_it_holds(
+    sessions: SessionServer, source: StreamLeaseSource
+) -> None:
+    session = await sessions.next()
+    await session.welcome()
+    await session.grant(a_grant("a", age=timedelta(seconds=40)))
+    await source.wait(timedelta(seconds=10))
+    session.end(UNAVAILABLE)
+
+    session = await sessions.next()
+    await session.welcome(a_status("a"))
+    asking = asyncio.create_task(source.exchange((), 2))
+    assert await session.limit() == 2
+    assert [lease.job_id for lease in (await asking).leases] == ["a"]
+
+
+@pytest.mark.usefixtures("running")
 async def test_a_cancel_that_was_asked_for_during_a_break_is_heard_of_at_the_welcome(
     sessions: SessionServer, source: StreamLeaseSource, heard: Heard
 ) -> None:
