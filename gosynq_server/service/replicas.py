@@ -132,6 +132,9 @@ class Replicas(Deaf):
         # Absent from what a server of an earlier version tells.
         for queue in told.get("changed", ()):
             self._here.queue_changed(queue)
+        # Told by gosynq.enqueue alone: a server looks after the jobs that it holds.
+        for queue in told.get("held", ()):
+            self._here.jobs_held(queue)
         for worker_id in told.get("workers", ()):
             self._here.worker_changed(worker_id)
 

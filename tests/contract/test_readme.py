@@ -101,7 +101,7 @@ def test_a_program_in_the_readme_compiles(program: str) -> None:
     compile(program, "README.md", "exec")
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/operations.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/operations.md", "docs/sql.md"])
 def test_every_link_inside_the_project_leads_somewhere(page: str) -> None:
     links = re.findall(r"\]\(((?!https?:)[^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []

@@ -31,6 +31,9 @@ class Ears(Deaf):
     def queue_changed(self, queue: str) -> None:
         self._hear("changed", queue)
 
+    def jobs_held(self, queue: str) -> None:
+        self._hear("held", queue)
+
     def cancel_requested(self, job: JobId, reason: str, *, lease_lost: bool = False) -> None:
         self._hear(job, reason, *(["lost"] if lease_lost else []))
 
@@ -107,3 +110,15 @@ async def test_the_largest_notice_is_still_sent(house: House) -> None:
     heard = await _heard_by_another(house, cancels=cancels, queues=names, workers=names)
 
     assert len(heard) == 60
+
+
+async def test_what_sql_tells_of_jobs_that_are_held_is_heard(house: House) -> None:
+    ears, here = Ears(), Wakeups()
+    here.add(ears)
+    listening = asyncio.create_task(Replicas(house.database, server_id="b", here=here, on_tick=Signal().set).listen())
+    async with asyncio.timeout(10):
+        while not ears.heard:
+            await house.sql.fetch("SELECT gosynq.enqueue('q', ordering_key => 'a')")
+        listening.cancel()
+
+    assert ears.heard == {("held", "q")}
