@@ -1,6 +1,6 @@
 """The judge of a run: holds the recorded history and the tables against the invariants; pure.
 
-The invariants are those of the design. I7 and I9 have no RPC yet, I12 is no matter of histories.
+The invariants are those of the design. I7 and I9 are judged in limits.py, I12 is no matter of histories.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ class Invariant(StrEnum):
     ONE_VALID_LEASE = "I4"
     STALE_RESULT_REFUSED = "I5"
     LIMITS = "I6"
+    PAUSE_HOLDS = "I7"
     CANCELLED_STAYS = "I8"
+    QUEUE_LIMITS = "I9"
     EVENTS_TELL_ALL = "I10"
     METRICS_EQUAL = "I11"
 

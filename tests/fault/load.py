@@ -60,7 +60,7 @@ class Load:
         self, kind: str, key: str, payload: dict[str, object], attempt_timeout: timedelta | None = None
     ) -> str:
         """Enqueue one job that must be taken, until it is; return its id."""
-        job_id = await self._enqueue(JobRequest(kind, payload, idempotency_key=key, attempt_timeout=attempt_timeout))
+        job_id = await self.put(JobRequest(kind, payload, idempotency_key=key, attempt_timeout=attempt_timeout))
         assert job_id, self.reasons
         return job_id
 
@@ -68,21 +68,21 @@ class Load:
         """Enqueue jobs one after another until one is refused for a reason."""
         number = 0
         while not self.reasons[until]:
-            await self._enqueue(JobRequest(kind, payload, idempotency_key=f"{self.prefix}-{number}"))
+            await self.put(JobRequest(kind, payload, idempotency_key=f"{self.prefix}-{number}"))
             number += 1
 
     async def _one(self, key: str, free: asyncio.Semaphore) -> None:
         try:
             request = self._request(key)
-            job_id = await self._enqueue(request)
+            job_id = await self.put(request)
             if job_id and self.random.random() < _SHARE_REPEATED:
-                await self._enqueue(request)
+                await self.put(request)
             if job_id and request.kind == "slow" and self.random.random() < _SHARE_CANCELLED:
                 await self._cancel(key, job_id)
         finally:
             free.release()
 
-    async def _enqueue(self, request: JobRequest) -> str:
+    async def put(self, request: JobRequest) -> str:
         """Enqueue until it is known what became of it; return the job's id, empty if it was refused."""
         key = request.idempotency_key or ""
         while True:
@@ -91,8 +91,12 @@ class Load:
                 enqueued = await self.client.enqueue(
                     request.kind,
                     request.payload,
+                    queue=request.queue,
                     idempotency_key=key,
+                    concurrency_key=request.concurrency_key,
+                    ordering_key=request.ordering_key,
                     max_retries=request.max_retries,
+                    max_deliveries=request.max_deliveries,
                     attempt_timeout=request.attempt_timeout,
                 )
             except GosynqError as error:

@@ -99,6 +99,14 @@ class Replica:
         self._chronicle.journal.died(self._server.pid)
         await self.start()
 
+    def freeze(self) -> None:
+        assert self._server is not None
+        self._server.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._server is not None
+        self._server.signal(signal.SIGCONT)
+
     async def restart(self) -> None:
         """Stop it in order, and start it again."""
         await self.stop()

@@ -10,8 +10,10 @@ import random
 import signal
 import socket
 import sys
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 HANDLERS = "tests.fault.handlers"
@@ -101,6 +103,13 @@ class ServerProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         await self.ended()
+
+
+async def together(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Start, or stop, many at once."""
+    async with asyncio.TaskGroup() as tasks:
+        for part in parts:
+            tasks.create_task(part)
 
 
 def free_port() -> int:

@@ -28,6 +28,8 @@ class JobRow:
     lease_duration: timedelta | None
     attempt_timeout: timedelta | None
     finished_at: datetime | None
+    queue: str = "default"
+    ordering_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class Tables:
 
 _JOBS = """
     SELECT id::text, status, coalesce(idempotency_key, '') AS key, revision, lease_seq, failures, deliveries,
-        max_retries, max_deliveries, lease_duration, attempt_timeout, finished_at
+        max_retries, max_deliveries, lease_duration, attempt_timeout, finished_at, queue, ordering_key
     FROM gosynq.jobs
     ORDER BY id
 """

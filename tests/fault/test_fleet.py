@@ -9,12 +9,11 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -26,6 +25,7 @@ from tests.fault.history import History
 from tests.fault.judging import LIMITS, SETTINGS, TOO_LATE, TROUBLE, client_of
 from tests.fault.load import Load, drain
 from tests.fault.replicas import Replica
+from tests.fault.servers import together
 from tests.fault.tables import Tables, read_tables
 
 JOBS = int(os.environ.get("FAULT_JOBS", "3000"))
@@ -86,8 +86,8 @@ async def test_nothing_is_lost_and_nothing_completes_twice_with_three_servers_an
 ) -> None:
     replicas = [Replica(f"server-{n}", launch, chronicle, database_url, SETTINGS) for n in range(_SERVERS)]
     workers = fleet.workers(WORKERS, [replica.address for replica in replicas])
-    await _all(replica.start() for replica in replicas)
-    await _all(worker.start() for worker in workers)
+    await together(replica.start() for replica in replicas)
+    await together(worker.start() for worker in workers)
     async with client_of(f"ipv4:{','.join(replica.address for replica in replicas)}") as client:
         load = Load(client=client, journal=chronicle.journal, random=random, rate=_RATE)
         async with asyncio.TaskGroup() as tasks:
@@ -95,18 +95,12 @@ async def test_nothing_is_lost_and_nothing_completes_twice_with_three_servers_an
             await Trouble(load=load, random=random, replicas=replicas, workers=workers).run()
             load.stop()
         await drain(client, within=timedelta(seconds=60 + JOBS / 100))
-    await _all(worker.stop() for worker in workers)
-    await _all(replica.stop() for replica in replicas)
+    await together(worker.stop() for worker in workers)
+    await together(replica.stop() for replica in replicas)
     history, tables = chronicle.read(), await read_tables(database_url)
     assert check(history, tables, LIMITS) == []
     assert load.reasons.keys() <= TROUBLE | {TOO_LATE}
     _check_that_there_was_trouble(history, tables, workers)
-
-
-async def _all(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        for part in parts:
-            tasks.create_task(part)
 
 
 def _check_that_there_was_trouble(history: History, tables: Tables, workers: Sequence[Worker]) -> None:
