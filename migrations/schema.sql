@@ -2381,8 +2381,8 @@ BEGIN
         SELECT given.place, given.spec
         FROM given
         ORDER BY
-            (given.spec).queue COLLATE "C", (given.spec).debounce_key COLLATE "C", (given.spec).idempotency_key COLLATE "C",
-            given.place
+            (given.spec).queue COLLATE "C", nullif((given.spec).debounce_key, '') COLLATE "C",
+            nullif((given.spec).idempotency_key, '') COLLATE "C", given.place
     ),
     added AS MATERIALIZED (
         SELECT sorted.place, job.job_id, job.deduplicated

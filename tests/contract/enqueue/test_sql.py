@@ -394,3 +394,19 @@ async def test_a_role_with_the_rights_that_are_told_can_do_everything(house: Hou
     assert not anew.deduplicated
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await enqueuer.execute("DELETE FROM gosynq.queues")
+
+
+async def test_rival_lists_take_their_keys_in_one_order(house: House) -> None:
+    async def enqueue(*, is_wordy: bool) -> None:
+        nothing = {"debounce_key": ""} if is_wordy else {}
+        async with another_session(house) as sql:
+            for number in range(30):
+                keyed = [{"queue": "q", "idempotency_key": f"{name}{number}"} | nothing for name in "ab"]
+                debounced = [{"queue": "q", "debounce_key": name} for name in "ab"]
+                specs = keyed + debounced
+                await sql.fetch(MANY, json.dumps(specs if is_wordy else specs[::-1]))
+
+    async with asyncio.TaskGroup() as tasks:
+        for is_wordy in (True, False):
+            tasks.create_task(enqueue(is_wordy=is_wordy))
+    assert await house.sql.fetchval("SELECT count(*) FROM gosynq.jobs") == 62
