@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from gosynq_server.domain.errors import GosynqError, ServerDraining
@@ -23,10 +24,14 @@ _LINGER_SECONDS_EACH = 0.0001
 _MEMORY_SECONDS = 0.05
 _COMPANY = 3
 _MAX_GROUP = 500
+_WAYS = 4
 
 
 class GroupCommit(Generic[Item, Answer]):
     """Collects what concurrent callers hand in and commits it together, one group at a time.
+
+    A group that has to wait for somebody else's transaction, which holds a key of it, holds up nobody but itself: the
+    next one sets out beside it after patience, as long as no more than four are under way.
 
     A call alone never waits. In a crowd a group lingers as long as callers keep coming, since those of the last groups
     are likely to be back by then: until it is as large as the largest of them, at most 0.1 ms for each of the crowd,
@@ -35,8 +40,15 @@ class GroupCommit(Generic[Item, Answer]):
     them one by one does.
     """
 
-    def __init__(self, commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | GosynqError]]]) -> None:
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | GosynqError]]],
+        *,
+        patience: timedelta = timedelta(milliseconds=100),
+    ) -> None:
         self._commit = commit
+        self._patience = patience
+        self._free_ways = asyncio.Semaphore(_WAYS)
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._arrived = asyncio.Event()
         self._crowd = _Crowd()
@@ -55,13 +67,23 @@ class GroupCommit(Generic[Item, Answer]):
         """Commit groups until cancelled; what waits then is refused."""
         self._running = True
         try:
-            while True:
-                await self._arrived.wait()
-                await self._linger()
-                self._crowd.add(await self._commit_group())
+            async with asyncio.TaskGroup() as groups:
+                while True:
+                    await self._arrived.wait()
+                    await self._linger()
+                    await self._free_ways.acquire()
+                    await self._set_out(groups)
         finally:
             self._running = False
             self._refuse([answer for _, answer in self._waiting], ServerDraining())
+
+    async def _set_out(self, groups: asyncio.TaskGroup) -> None:
+        """Commit the next group, and wait for it with patience."""
+        committing = groups.create_task(self._commit_group())
+        committing.add_done_callback(lambda _: self._free_ways.release())
+        done, _ = await asyncio.wait({committing}, timeout=self._patience.total_seconds())
+        for group in done:
+            self._crowd.add(group.result())
 
     async def _linger(self) -> None:
         """Wait for company, as long as some comes and at most as long as the crowd takes to be heard."""

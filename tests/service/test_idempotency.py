@@ -170,6 +170,21 @@ async def test_a_caller_takes_the_key_of_a_rival_that_rolled_back(house: House) 
     assert not call.result().deduplicated
 
 
+async def test_a_caller_who_waits_for_a_rival_holds_nobody_else_up(house: House) -> None:
+    await house.add()
+    connection = await asyncpg.connect(house.url)
+    try:
+        async with asyncio.TaskGroup() as tasks, connection.transaction():
+            await connection.fetch(statements.load("jobs_insert"), *_rival_arguments())
+            call = tasks.create_task(house.enqueuer.enqueue(KEYED))
+            await until_blocked_by(house.sql, connection.get_server_pid())
+            async with asyncio.timeout(5):
+                assert not (await house.enqueuer.enqueue(replace(KEYED, idempotency_key="b"))).deduplicated
+            assert not call.done()
+    finally:
+        await connection.close()
+
+
 def _rival_arguments() -> list[object]:
     columns = [[new_job_id()], ["k"], [2], [b"{}"], ["application/json"]]
     return ["q", *columns, *([[]] * 11), ["a"], [fingerprint(KEYED)], 1024, WINDOW, [], [], [], []]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -20,9 +21,11 @@ class Ledger:
         self.begun = asyncio.Event()
         self.goes_on = asyncio.Event()
         self.goes_on.set()
+        self.groups = 0
 
     async def commit(self, numbers: Sequence[int]) -> Sequence[int | GosynqError]:
         self.begun.set()
+        self.groups += 1
         await self.goes_on.wait()
         if self._errors:
             raise self._errors.pop(0)
@@ -30,8 +33,10 @@ class Ledger:
 
 
 @asynccontextmanager
-async def running(ledger: Ledger) -> AsyncIterator[tuple[GroupCommit[int, int], asyncio.Task[None]]]:
-    group = GroupCommit(ledger.commit)
+async def running(
+    ledger: Ledger, *, patience: timedelta = timedelta(minutes=1)
+) -> AsyncIterator[tuple[GroupCommit[int, int], asyncio.Task[None]]]:
+    group = GroupCommit(ledger.commit, patience=patience)
     run = asyncio.create_task(group.run())
     await asyncio.sleep(0)
     yield group, run
@@ -83,3 +88,30 @@ async def test_a_group_whose_commit_is_cut_off_is_told_that_the_server_drains() 
         run.cancel()
         answers = await asyncio.gather(*calls, late, return_exceptions=True)
         assert [type(answer) for answer in answers] == [ServerDraining] * 3
+
+
+async def test_a_group_that_waits_for_somebody_else_holds_up_no_other() -> None:
+    ledger = Ledger()
+    ledger.goes_on.clear()
+    async with running(ledger, patience=timedelta()) as (group, _):
+        stuck = asyncio.ensure_future(group.submit(2))
+        await ledger.begun.wait()
+        ledger.goes_on = asyncio.Event()
+        ledger.goes_on.set()
+        assert await submitted(group, 4, 6) == [8, 12]
+        assert not stuck.done()
+        stuck.cancel()
+
+
+async def test_no_more_than_four_groups_are_under_way() -> None:
+    ledger = Ledger()
+    ledger.goes_on.clear()
+    async with running(ledger, patience=timedelta()) as (group, _):
+        calls = []
+        for number in range(0, 12, 2):
+            calls.append(asyncio.ensure_future(group.submit(number)))
+            for _ in range(5):
+                await asyncio.sleep(0)
+        assert ledger.groups == 4
+        ledger.goes_on.set()
+        assert await asyncio.gather(*calls) == [number * 2 for number in range(0, 12, 2)]
