@@ -21,6 +21,9 @@ LIMITS: Final = Limits(max_retries=3, max_deliveries=20, lease_duration=timedelt
 TROUBLE: Final = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "DATABASE_UNAVAILABLE"})
 """What calls may be answered with while something is down: all else would be a bug."""
 
+STOPPING: Final = "CANCELLED"
+"""What calls may be answered with besides by a server that stops and has not begun them."""
+
 TOO_LATE: Final = "JOB_TERMINAL"
 """What a cancel may be answered with at any time."""
 

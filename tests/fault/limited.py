@@ -17,7 +17,7 @@ import asyncpg
 from gosynq_client import Client, GosynqError, JobRequest, QueueLimits
 from tests.fault.conftest import Chronicle, Execute
 from tests.fault.fleet import Worker
-from tests.fault.judging import TROUBLE
+from tests.fault.judging import STOPPING, TROUBLE
 from tests.fault.limits import LimitJudge, Look, Pause
 from tests.fault.load import Load
 from tests.fault.servers import HANDLERS
@@ -236,7 +236,7 @@ class Limited:
             except GosynqError as error:
                 reason = error.reason or error.code
                 self.reasons[reason] += 1
-                if reason not in TROUBLE:
+                if reason not in TROUBLE | {STOPPING}:
                     raise
                 await asyncio.sleep(_PACE)
             else:

@@ -19,7 +19,7 @@ import pytest
 from tests.fault.checker import check
 from tests.fault.conftest import Chronicle, Execute, Launch
 from tests.fault.fleet import Worker
-from tests.fault.judging import LIMITS, POOL, SETTINGS, TROUBLE, client_of
+from tests.fault.judging import LIMITS, POOL, SETTINGS, STOPPING, TROUBLE, client_of
 from tests.fault.limited import BOUNDED, CHANGED, CROWDED, HALTED, KEYED, ORDERED, PACED, Limited, queue_worker
 from tests.fault.limits import Noun, check_order, check_pauses, check_rates, leases_of, levels
 from tests.fault.load import Load, drain
@@ -95,7 +95,7 @@ async def test_limits_and_pauses_hold_with_three_servers_and_workers_of_which_so
     assert check_order(leases, history) == []
     assert check_pauses(limited.pauses) == []
     assert check(history, tables, LIMITS) == []
-    assert load.reasons.keys() <= TROUBLE | {"QUEUE_FULL"}
+    assert load.reasons.keys() <= TROUBLE | {STOPPING, "QUEUE_FULL"}
     _check_that_limits_were_reached(tables, limited)
 
 
