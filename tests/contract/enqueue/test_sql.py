@@ -1,4 +1,4 @@
-"""What enqueueing by SQL has of its own: the caller's transaction, session and rights, lists, hints to the servers."""
+"""What enqueueing by SQL has of its own: the caller's transaction, session and rights, and lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +17,6 @@ import asyncpg
 import pytest
 
 from gosynq_server.domain.job import JobId
-from gosynq_server.service.replicas import Replicas
-from gosynq_server.service.wakeups import Deaf, Signal, Wakeups
 from tests.contract.enqueue.ways import Added, BySql, Refused, refused_by
 from tests.service.house import HOUR, Connection, House, until_blocked_by
 from tests.store.telling import read_all, tick
@@ -283,73 +281,6 @@ async def test_a_list_is_taken_whole_or_not_and_says_which_job_is_wrong(house: H
     }
     assert await traces(house) == [0, 0, 0, 0, 0]
     assert await many(house) == []
-
-
-class Ears(Deaf):
-    """Hears of queues, and says when each of the nouns was heard."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, str]] = []
-        self.enough = asyncio.Event()
-
-    def jobs_ready(self, queue: str) -> None:
-        self._hear("ready", queue)
-
-    def jobs_scheduled(self, queue: str) -> None:
-        self._hear("scheduled", queue)
-
-    def jobs_held(self, queue: str) -> None:
-        self._hear("held", queue)
-
-    def _hear(self, *what: str) -> None:
-        self.heard.append(what)  # type: ignore[arg-type] # two words
-        if what == ("ready", "last"):
-            self.enough.set()
-
-
-async def heard_of(house: House, enqueues: Awaitable[Any]) -> list[tuple[str, str]]:
-    """Return what a server hears of what is enqueued, up to a job of the queue "last"."""
-    ears, here = Ears(), Wakeups()
-    here.add(ears)
-    listening = asyncio.create_task(Replicas(house.database, server_id="b", here=here, on_tick=Signal().set).listen())
-    async with asyncio.timeout(10):
-        while not await house.sql.fetchval(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE query LIKE 'LISTEN%' AND state = 'idle' AND datname = current_database()"
-        ):
-            pass
-        await enqueues
-        await BySql(house.sql).enqueue(queue="last")
-        await ears.enough.wait()
-    listening.cancel()
-    return ears.heard[:-1]
-
-
-async def test_servers_hear_once_of_each_queue_at_the_commit(house: House, way: BySql) -> None:
-    async def enqueue() -> None:
-        async with house.sql.transaction():
-            for _ in range(3):
-                await way.enqueue(queue="a")
-                await way.enqueue(queue="b", delay=HOUR)
-                await way.enqueue(queue="c", ordering_key="x")
-            await way.enqueue(queue="d", wake=False)
-        await way.enqueue(queue="e", kind="-")
-        async with house.sql.transaction():
-            await many(house, {"queue": "f"}, {"queue": "f"})
-
-    heard = await heard_of(house, enqueue())
-    assert heard == [("ready", "a"), ("scheduled", "b"), ("held", "c"), ("ready", "f")]
-
-
-async def test_servers_hear_of_a_job_that_got_another_start_and_of_no_repeat(house: House, way: BySql) -> None:
-    async def enqueue() -> None:
-        await way.enqueue(queue="a", debounce_key="x", wake=False)
-        await way.enqueue(queue="a", debounce_key="x")
-        await way.enqueue(queue="b", idempotency_key="x", wake=False)
-        await way.enqueue(queue="b", idempotency_key="x")
-        await way.enqueue(queue="a", debounce_key="x", debounce_mode="replace")
-
-    assert await heard_of(house, enqueue()) == [("scheduled", "a")]
 
 
 *EXAMPLES, GRANTS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs/sql.md").read_text(encoding="utf-8"), re.DOTALL)
