@@ -192,7 +192,7 @@ ENDS: list[tuple[str, Any, dict[str, Any]]] = [
 ]
 BAD_NAMES = [
     *(({"job_id": name}, "job_id") for name in ("", "1", ID[:-1], ID + "\0", ID.replace("-", ""))),
-    *(({"lease_token": token}, "lease_token") for token in ("", "x" * 129, "q", "0.q", "01.q", "1.a b", "1.\0")),
+    *(({"lease_token": token}, "lease_token") for token in ("", "1." + "q" * 255, "q", "0.q", "01.q", "1.a b", "1.\0")),
 ]
 
 

@@ -12,8 +12,9 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from gosynq.v1.worker_pb2 import QueueSubscription
-from gosynq.v1.worker_service_pb2 import CompleteJobRequest, LeaseJobsRequest
+from gosynq.v1.job_pb2 import JOB_STATUS_COMPLETED
+from gosynq.v1.worker_pb2 import LEASE_STATE_ACTIVE, LeaseRef, QueueSubscription
+from gosynq.v1.worker_service_pb2 import CompleteJobRequest, ExtendLeasesRequest, LeaseJobsRequest
 from gosynq.v1.worker_service_pb2_grpc import WorkerServiceStub
 from gosynq_server.rpc.server import RpcOptions, RpcServer, build_server
 from tests.rpc.real import services_of
@@ -79,3 +80,17 @@ async def test_a_result_under_a_lost_lease_fails_the_call(house: House, stub: Wo
     refusal = await refusal_of(stub.CompleteJob(CompleteJobRequest(job_id=job, lease_token=lease.lease_token)))
     assert (refusal.code, refusal.reason) == ("FAILED_PRECONDITION", "LEASE_LOST")
     assert refusal.metadata == {"job_id": job, "status": "gone"}
+
+
+async def test_a_job_of_a_queue_with_the_longest_name_is_leased_extended_and_completed(
+    house: House, stub: WorkerServiceAsyncStub
+) -> None:
+    queue = "q" * 128
+    job = await house.add(queue=queue)
+    wish = LeaseJobsRequest(worker_id="w-1", queues=[QueueSubscription(queue=queue)])
+    [lease] = (await stub.LeaseJobs(wish)).leases
+    named = LeaseRef(job_id=job, lease_token=lease.lease_token)
+    [extended] = (await stub.ExtendLeases(ExtendLeasesRequest(leases=[named]))).leases
+    assert extended.state == LEASE_STATE_ACTIVE
+    done = await stub.CompleteJob(CompleteJobRequest(job_id=job, lease_token=lease.lease_token))
+    assert done.job_status == JOB_STATUS_COMPLETED
