@@ -52,16 +52,17 @@ class Heartbeater:
         """Beat until cancelled."""
         while True:
             self._sooner.clear()
+            idle_since = asyncio.get_running_loop().time()
             try:
                 async with asyncio.timeout_at(None if self._due == inf else self._due):
                     await self._sooner.wait()
             except TimeoutError:
+                # A beat that fell due while the one before it was unanswered is late by no fault of the event loop.
+                _tell_of_lag(since=max(self._due, idle_since))
                 await self._beat()
 
     async def _beat(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now - self._due > MAX_LAG_SECONDS:
-            logger.warning("event loop was held up, leases are at risk", extra={"lag_seconds": now - self._due})
         self._due = inf
         self._ledger.give_back(received_before=monotonic() - MAX_WAIT_SECONDS)
         leases = self._ledger.leases()
@@ -89,6 +90,12 @@ class Heartbeater:
         attempt.hold_from(asked_at)
         if extension.cancel_requested:
             self._ledger.cancel(attempt, extension.cancel_reason)
+
+
+def _tell_of_lag(*, since: float) -> None:
+    lag = asyncio.get_running_loop().time() - since
+    if lag > MAX_LAG_SECONDS:
+        logger.warning("event loop was held up, leases are at risk", extra={"lag_seconds": lag})
 
 
 def _interval(leases: Iterable[Lease]) -> float:

@@ -213,14 +213,33 @@ async def test_what_waited_long_for_a_slot_is_given_back(monkeypatch: pytest.Mon
 
 @in_virtual_time
 async def test_a_held_up_event_loop_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    class Stalling(MemorySource):
-        async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
-            loop = asyncio.get_running_loop()
-            loop._jump(25)  # type: ignore[attr-defined]  # noqa: SLF001 -- passes time without a turn of the loop
-            return await super().extend(leases)
+    async def stall(job: Job) -> None:
+        loop = asyncio.get_running_loop()
+        loop._jump(25)  # type: ignore[attr-defined]  # noqa: SLF001 -- passes time without a turn of the loop
+        await asyncio.Event().wait()
 
-    source = Stalling([a_lease()])
-    async with running(WorkerRuntime(source, only(hang), SHORT_STOP)):
-        await source.until(lambda: len(source.extended) == 2)
+    source = MemorySource([a_lease()])
+    async with running(WorkerRuntime(source, only(stall), SHORT_STOP)):
+        await source.until(lambda: source.extended)
     assert "event loop was held up, leases are at risk" in caplog.messages
     assert now() > 0
+
+
+@in_virtual_time
+async def test_an_extension_that_stays_unanswered_for_long_holds_up_no_event_loop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away(MemorySource):
+        async def extend(self, leases: Sequence[Lease]) -> Sequence[Extension]:
+            await asyncio.sleep(5)
+            return await super().extend(leases)
+
+    source = Away([a_lease()])
+    async with running(WorkerRuntime(source, only(hang), SHORT_STOP)):
+        await source.until(lambda: source.asked)
+        await turns()
+        source.up = False
+        await source.until(lambda: len(source.extended) == 3)
+        source.up = True
+    assert "leases not extended, source unavailable" in caplog.messages
+    assert "event loop was held up, leases are at risk" not in caplog.messages
