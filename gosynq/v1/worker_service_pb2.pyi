@@ -894,8 +894,9 @@ class ExtendLeasesRequest(_message.Message):
 
     @_builtins.property
     def extend_by(self) -> _duration_pb2.Duration:
-        """For how long, from now. Unset: each lease's own duration. 0 ends it at once,
-        as ReleaseJob does.
+        """For how long, from now. Unset: the job's own lease duration, or its queue's,
+        whatever the lease was asked for with: say extend_by then. 0 ends it at
+        once, as ReleaseJob does.
         """
 
     def __init__(

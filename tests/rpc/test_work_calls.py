@@ -94,3 +94,15 @@ async def test_a_job_of_a_queue_with_the_longest_name_is_leased_extended_and_com
     assert extended.state == LEASE_STATE_ACTIVE
     done = await stub.CompleteJob(CompleteJobRequest(job_id=job, lease_token=lease.lease_token))
     assert done.job_status == JOB_STATUS_COMPLETED
+
+
+async def test_an_extension_without_a_length_lasts_as_the_jobs_own_leases_do(
+    house: House, stub: WorkerServiceAsyncStub
+) -> None:
+    job = await house.add()
+    wish = LeaseJobsRequest(worker_id="w-1", queues=WISH.queues, lease_duration=Duration(seconds=300))
+    [lease] = (await stub.LeaseJobs(wish)).leases
+    assert lease.valid_for.seconds > 290
+    named = LeaseRef(job_id=job, lease_token=lease.lease_token)
+    [extended] = (await stub.ExtendLeases(ExtendLeasesRequest(leases=[named]))).leases
+    assert extended.valid_for.seconds <= 30
