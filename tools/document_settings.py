@@ -19,7 +19,9 @@ OPENING = """# Configuration
 
 A flag wins over a variable of the environment, and that over the TOML file that `--config` or `GOSYNQ_CONFIG` names;
 in the file a setting has the variable's name without `GOSYNQ_`, in lower case. A wrong value is refused at the start,
-with its name and what is allowed. Lengths of time are written as `500ms`, `30s`, `5m`, `1h30m` or `14d`.
+with its name and what is allowed. So is a variable that begins with `GOSYNQ_` and is none of these; but `GOSYNQ_QUEUE`,
+which the [clients](../clients/README.md) in other languages read, is let be. Lengths of time are written as `500ms`,
+`30s`, `5m`, `1h30m` or `14d`.
 
 This page is made by `make docs` from the table that the program reads.
 """

@@ -32,6 +32,8 @@ _KNOWN = {
 }
 # Kubernetes makes such variables for every service whose name begins with gosynq; the tests' own begin with TEST_.
 _FOREIGN = re.compile(PREFIX + r"(?:TEST_\w+|(?:\w+_)?SERVICE_(?:HOST|PORT(?:_\w+)?)|(?:\w+_)?PORT(?:_\d+_\w+)?)")
+# What our clients in other languages read, and no command does: one that runs where they do takes no offence.
+_OF_CLIENTS = frozenset({PREFIX + "QUEUE"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ def _variable_values(variables: Mapping[str, str]) -> Iterator[_Given]:
 def _unknown_variables(variables: Mapping[str, str]) -> Iterator[Problem]:
     known = [FILE_VARIABLE, *(setting.variable for setting in _KNOWN.values())]
     for name in sorted(set(variables) - set(known)):
-        if not _FOREIGN.fullmatch(name):
+        if name not in _OF_CLIENTS and not _FOREIGN.fullmatch(name):
             yield _unknown(name, "the environment", known)
 
 

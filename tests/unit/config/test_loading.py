@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from gosynq_server.config import ClientConfig, Config, ConfigError, load, settings_of
 
 WriteFile: TypeAlias = Callable[[str], Path]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -121,6 +123,20 @@ def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
 )
 def test_variables_that_kubernetes_and_the_tests_make_are_let_be(name: str) -> None:
     assert load(Config, environment={name: "tcp://10.0.0.1:50051"}) == Config()
+
+
+def test_every_variable_that_our_clients_and_the_conformance_kit_speak_of_is_let_be() -> None:
+    pages = [*ROOT.glob("clients/*.md"), *ROOT.glob("clients/*/README.md"), ROOT / "gosynq_server/conformance/kit.py"]
+    names = {name for page in pages for name in re.findall(r"\bGOSYNQ_[A-Z_]+\b", page.read_text(encoding="utf-8"))}
+    assert {"GOSYNQ_TARGET", "GOSYNQ_QUEUE", "GOSYNQ_WORKER_ID"} <= names
+    said = dict.fromkeys(names, "mail") | {"GOSYNQ_TARGET": "localhost:50051"}
+    assert load(Config, environment=said) == Config()
+
+
+def test_a_name_close_to_a_clients_variable_is_refused() -> None:
+    assert problems(environment={"GOSYNQ_QEUE": "mail"}) == [
+        "GOSYNQ_QEUE (from the environment): there is no such setting; did you mean GOSYNQ_QUEUES?"
+    ]
 
 
 @pytest.mark.parametrize("text", ["a = ", "\x00"])
