@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -76,7 +74,7 @@ class Situation:
     state_reason: str
     limits: QueueLimits
     running_count: int
-    next_lease_at: datetime | None
+    rate_opens_at: datetime | None
     concurrency_key: str
     key_running_count: int
     key_taken_count: int
@@ -122,21 +120,13 @@ def _of_queue(situation: Situation) -> Iterator[Hold]:
             count=running,
             limit=limits.max_concurrency,
         )
-    opens_at = _next_by_rate(situation)
+    opens_at = situation.rate_opens_at
     if opens_at is not None and opens_at > situation.seen_at:
         yield Hold(
             type=HoldType.QUEUE_RATE,
             message=f"queue {situation.queue} may grant {limits.max_leases_per_second:g} leases a second",
             until=opens_at,
         )
-
-
-def _next_by_rate(situation: Situation) -> datetime | None:
-    rate = situation.limits.max_leases_per_second
-    if rate is None or situation.next_lease_at is None:
-        return None
-    burst = situation.limits.lease_burst or math.ceil(rate)
-    return situation.next_lease_at - timedelta(seconds=(burst - 1) / rate)
 
 
 def _of_workers(situation: Situation) -> Iterator[Hold]:

@@ -150,9 +150,13 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name or "UTC")
 
 
+_LOCAL_ZONES = {"localtime", "Factory"}
+"""Names that each machine gives a meaning of its own."""
+
+
 @cache
 def _zone_names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _LOCAL_ZONES
 
 
 def _invalid(field: str, description: str) -> ScheduleInvalid:

@@ -50,9 +50,9 @@ def read_duration(duration: Duration, value: object, _depth: int) -> None:
 
 
 def read_field_mask(mask: FieldMask, value: object, _depth: int) -> None:
-    """Fill a FieldMask from paths joined by commas, in snake_case or lowerCamelCase."""
+    """Fill a FieldMask from paths joined by commas, in snake_case or lowerCamelCase, or from a star for all of them."""
     text = read_string(value)
-    if not _MASK.fullmatch(text):
+    if text != "*" and not _MASK.fullmatch(text):
         raise FieldInvalid("", "must be field paths joined by commas, such as limits.maxConcurrency")
     mask.SetInParent()
     if text:

@@ -57,6 +57,7 @@ class Registrar(Deaf):
         self._tell = tell
         self._members: dict[str, Member] = {}
         self._pollers: dict[str, _Poller] = {}
+        self._listed: dict[str, dict[str, WorkerProfile]] = {}
         self._renewing = asyncio.Lock()
         self.signal = Signal()
 
@@ -104,9 +105,10 @@ class Registrar(Deaf):
             return True
         poller = self._pollers.get(worker_id)
         if poller is None:
-            poller = self._pollers[worker_id] = _Poller()
+            poller = self._pollers[worker_id] = _Poller(profile)
             self.signal.set()
-        poller.heard(profile, wanted)
+        if poller.heard(profile, wanted):
+            self.signal.set()
         return not poller.is_drained
 
     async def run_once(self) -> timedelta:
@@ -129,9 +131,17 @@ class Registrar(Deaf):
         if not told:
             return
         renewals = await workers.renew(self._database, [presence for _, presence in told.values()])
-        absent = [told[worker_id][1] for worker_id, renewal in renewals.items() if not renewal.is_known]
-        if absent:
-            await workers.put(self._database, absent, server_id=server_id)
+        listed = self._listed.get(server_id, {})
+        profiles = {worker_id: presence.profile for worker_id, (_, presence) in told.items()}
+        changed = {worker_id for worker_id, profile in profiles.items() if listed.get(worker_id, profile) != profile}
+        wrong = [
+            told[worker_id][1]
+            for worker_id, renewal in renewals.items()
+            if not renewal.is_known or (renewal.is_held and worker_id in changed)
+        ]
+        if wrong:
+            await workers.put(self._database, wrong, server_id=server_id)
+        self._listed[server_id] = profiles
         for worker_id, renewal in renewals.items():
             member, _ = told[worker_id]
             if renewal.is_known and not renewal.is_held:
@@ -143,7 +153,8 @@ class Registrar(Deaf):
 class _Poller:
     """A worker without a session, as of its last call."""
 
-    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, profile: WorkerProfile, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._profile = profile
         self._now = now
         self.is_drained = False
 
@@ -151,10 +162,13 @@ class _Poller:
     def is_gone(self) -> bool:
         return self._now() - self._heard_at > FORGOTTEN_AFTER.total_seconds()
 
-    def heard(self, profile: WorkerProfile, wanted: int) -> None:
+    def heard(self, profile: WorkerProfile, wanted: int) -> bool:
+        """Take in what it said last; say whether it is another worker than before."""
+        is_other = profile != self._profile
         self._profile = profile
         self._wanted = wanted
         self._heard_at = self._now()
+        return is_other
 
     def presence(self) -> Presence:
         silence = timedelta(seconds=self._now() - self._heard_at)

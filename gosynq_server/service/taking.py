@@ -113,15 +113,15 @@ class Taker(Deaf):
     async def exchange(self, results: Sequence[Told], wanted: int) -> Exchanged:
         """Settle results and lease up to wanted jobs.
 
-        Where a queue cannot be reached GosynqError is raised; what the others gave by then is stranded, and goes back,
-        uncounted, at the next call: nobody kept those leases alive, and less may be wanted by now. A call that is
-        cancelled strands leases likewise.
+        Where a queue cannot be reached GosynqError is raised. Whatever goes wrong with a queue, what the others gave by
+        then is stranded, and goes back, uncounted, at the next call: nobody kept those leases alive, and less may be
+        wanted by now. A call that is cancelled strands leases likewise.
         """
         stranded = self.stranded
         answers: list[Exchanged] = []
         try:
             await self._exchange_queues([*results, *map(_given_back, stranded)], wanted, answers)
-        except (GosynqError, asyncio.CancelledError):
+        except BaseException:
             self.stranded = [*stranded, *(lease for answer in answers for lease in answer.leases)]
             raise
         self.stranded = []

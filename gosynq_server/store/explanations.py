@@ -23,7 +23,7 @@ _AS_THEY_ARE = (
     "lease_expires_at",
     "expires_at",
     "running_count",
-    "next_lease_at",
+    "rate_opens_at",
     "key_running_count",
     "fairness_key",
     "ahead_count",

@@ -99,7 +99,22 @@ async def test_a_job_whose_queue_has_used_up_its_rate(house: House) -> None:
     job: str = await house.sql.fetchval("SELECT id::text FROM gosynq.ready")
     (hold,) = await holds(house, job)
     started = await house.sql.fetchval("SELECT min(leased_at) FROM gosynq.running")
-    assert (hold.type, hold.until) == (HoldType.QUEUE_RATE, started + timedelta(seconds=10))
+    assert hold.type == HoldType.QUEUE_RATE
+    assert hold.until is not None
+    assert abs(hold.until - started - timedelta(seconds=10)) < timedelta(milliseconds=1)
+
+
+async def test_a_rate_that_opens_after_all_moments_is_told_by_the_last_one(house: House) -> None:
+    await worker(house)
+    await limited(house, max_leases_per_second=0.000001, lease_burst=1_000_000)
+    await add_many(house, 3)
+    await house.lease(2)
+    job: str = await house.sql.fetchval("SELECT id::text FROM gosynq.ready")
+    assert await types(house, job) == []
+    await house.sql.execute("UPDATE gosynq.queue_turns SET next_lease_at = '200000-01-01'")
+    (hold,) = await holds(house, job)
+    assert hold.until is not None
+    assert hold.until.year == 9999
 
 
 async def test_a_job_whose_keys_have_no_place(house: House) -> None:

@@ -215,6 +215,15 @@ async def test_a_worker_that_polls_is_listed_without_a_server(house: House) -> N
     assert (worker.profile.worker_id, worker.server_id, worker.max_in_flight) == ("w-1", "", 5)
 
 
+async def test_a_worker_that_polls_is_listed_as_it_said_last(house: House) -> None:
+    assert house.registrar.polled(a_profile(kinds=["a"]), wanted=1)
+    await house.registrar.run_once()
+    assert house.registrar.polled(a_profile(kinds=["b"]), wanted=1)
+    await house.registrar.run_once()
+    (worker,) = await _listed(house)
+    assert worker.profile.kinds == ("b",)
+
+
 async def test_a_drained_worker_that_polls_waits_in_vain(house: House) -> None:
     await _poll(house)
     await house.registrar.run_once()

@@ -13,7 +13,16 @@ SELECT
     job.id, job.queue, job.kind, job.stage, job.status, job.run_at, job.failures, job.deliveries, job.worker_id,
     job.lease_expires_at, job.expires_at, job.concurrency_key, job.ordering_key, job.fairness_key,
     statement_timestamp() AS seen_at, queue.state, queue.state_reason, queue.max_concurrency,
-    queue.max_concurrency_per_key, queue.max_leases_per_second, queue.lease_burst, turn.next_lease_at,
+    queue.max_concurrency_per_key, queue.max_leases_per_second, queue.lease_burst,
+    -- When one lease fits the rate again: in seconds first, since a moment may lie beyond those that a caller can be told.
+    CASE
+        WHEN queue.max_leases_per_second IS NOT NULL AND turn.next_lease_at IS NOT NULL
+            THEN to_timestamp(greatest(0, least(
+                253370764800,
+                extract(EPOCH FROM turn.next_lease_at)::double precision
+                - (coalesce(queue.lease_burst, ceil(queue.max_leases_per_second)) - 1) / queue.max_leases_per_second
+            )))
+    END AS rate_opens_at,
     (SELECT count(*) FROM gosynq.running AS rival WHERE rival.queue = job.queue) AS running_count,
     (
         SELECT count(*) FROM gosynq.running AS rival
