@@ -27,7 +27,7 @@ SERVICES = (
     *event_service_pb2.DESCRIPTOR.services_by_name.values(),
     *admin_service_pb2.DESCRIPTOR.services_by_name.values(),
 )
-COMMAND = re.compile(r"^\| `gosynq (\w+) ?([a-z\\|]+)?[ A-Z\[\]]*` \|", flags=re.MULTILINE)
+COMMAND = re.compile(r"^\| `gosynq (\w+) ?([a-z\\|-]+)?[ A-Z_\[\]]*` \|", flags=re.MULTILINE)
 METHODS = {f"{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods}
 
 
