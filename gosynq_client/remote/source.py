@@ -188,6 +188,13 @@ class StreamLeaseSource:
                     await self._ended.wait()
         await self._give_back_waiting()
 
+    async def give_back(self, kept: Iterable[Lease]) -> None:
+        """Give back, by calls beside the stream, which has ended for good, what is open and not to be kept."""
+        kept_keys = {_key(lease) for lease in kept}
+        for part in _parts([lease for lease in self._leases.all() if _key(lease) not in kept_keys]):
+            await self._give_back(part)
+            self._leases.forget(part)
+
     def leases_came(self, leases: Sequence[worker_pb2.Lease]) -> None:
         """Keep new leases until the runtime takes them."""
         now, came_at = datetime.now(UTC), monotonic()
@@ -309,7 +316,7 @@ class StreamLeaseSource:
             await self._stub.ExtendLeases(request, timeout=_LEAVING_SECONDS)
         except grpc.aio.AioRpcError as failure:
             facts = {"leases": len(leases), "error": str(error_of_call(failure))}
-            logger.warning("leases that came last were not given back, they will run out", extra=facts)
+            logger.warning("leases were not given back, they will run out", extra=facts)
 
     def _set_connection(self, connection: WorkConnection | None) -> None:
         self._connection = connection

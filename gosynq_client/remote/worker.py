@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gosynq.v1.worker_service_pb2_grpc import WorkerServiceStub
 from gosynq_client.channel import open_channel
+from gosynq_client.errors import GosynqError
 from gosynq_client.remote.source import StreamLeaseSource
 from gosynq_client.remote.subscriptions import Profile, RemoteOptions, new_worker_id
 from gosynq_client.worker.runtime import WorkerRuntime
@@ -25,7 +26,8 @@ class RemoteWorker:
         worker = RemoteWorker("localhost:50051", handlers, [QueueSubscription(queue="default")])
         await worker.run()
 
-    It stays through restarts of servers: what runs goes on, and what it came to is told when there is one again.
+    It stays through restarts of servers: what runs goes on, and what it came to is told when there is one again, if its
+    lease still holds then.
     """
 
     def __init__(
@@ -67,8 +69,10 @@ class RemoteWorker:
     async def run(self) -> None:
         """Work until stopped, or until a server says so; once only.
 
-        Raises GosynqError in a group where a server refuses this worker; what ran is cancelled then, and its leases run
-        out. Raises TokenInTheOpen for a token that anyone on the way could read.
+        Raises GosynqError in a group where a server refuses this worker, SessionReplaced where another process came
+        with its id: what ran is cancelled then, and the jobs given back, uncounted; but those of plain functions,
+        which cannot be cancelled, come back when their leases run out. Raises TokenInTheOpen for a token that anyone on
+        the way could read.
         """
         async with open_channel(self._target, self._options.client, retries=False) as channel:
             source = self._source = StreamLeaseSource(
@@ -82,13 +86,20 @@ class RemoteWorker:
             runtime = self._runtime = WorkerRuntime(source, self._handlers, self._options.runtime, self._observe)
             if self._stopping.is_set():
                 runtime.stop()
-            async with asyncio.TaskGroup() as tasks:
-                connecting = tasks.create_task(source.run())
-                refusing = tasks.create_task(self._refuse_at_the_end(source))
-                await runtime.run()
-                refusing.cancel()
-                await source.leave()
-                connecting.cancel()
+            try:
+                await self._work(runtime, source)
+            except* GosynqError:
+                await source.give_back(kept=runtime.in_threads())
+                raise
+
+    async def _work(self, runtime: WorkerRuntime, source: StreamLeaseSource) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            connecting = tasks.create_task(source.run())
+            refusing = tasks.create_task(self._refuse_at_the_end(source))
+            await runtime.run()
+            refusing.cancel()
+            await source.leave()
+            connecting.cancel()
 
     async def _refuse_at_the_end(self, source: StreamLeaseSource) -> None:
         await self._stopping.wait()

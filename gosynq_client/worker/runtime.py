@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine
 
     from gosynq_client.worker.handlers import Handlers
+    from gosynq_client.worker.leases import Lease
     from gosynq_client.worker.observing import AttemptEnded
     from gosynq_client.worker.source import LeaseSource
 
@@ -102,6 +103,12 @@ class WorkerRuntime:
         attempt = self._ledger.held.get(job_id)
         if attempt is not None and attempt.lease.lease_token == lease_token:
             self._ledger.interrupt(attempt, Interruption.LEASE_LOST)
+
+    def in_threads(self) -> list[Lease]:
+        """Return the leases of attempts whose function runs in a thread, or ran in one when `run` was cancelled."""
+        running = [attempt.lease for attempt in self._ledger.in_state(AttemptState.RUNNING)]
+        handlers = [(lease, self._handlers.get(lease.kind)) for lease in running]
+        return [lease for lease, handler in handlers if handler is not None and handler.in_thread]
 
     def _parts(self, threads: ThreadPoolExecutor) -> list[Part]:
         slots = [self._slot(threads) for _ in range(self._options.concurrency)]

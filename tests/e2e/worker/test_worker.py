@@ -111,10 +111,16 @@ async def test_a_thread_that_never_ends_does_not_keep_a_stopped_worker(work: Sta
     assert (await client.get(job.id)).status is JobStatus.PENDING
 
 
-async def test_a_worker_that_another_one_replaces_ends_and_says_why(work: Start) -> None:
+async def test_a_worker_that_another_one_replaces_gives_back_what_runs_ends_and_says_why(
+    work: Start, client: Client
+) -> None:
     first = await (await work("--queue", "default", "--worker-id", "twin")).ready()
-    await (await work("--queue", "default", "--worker-id", "twin")).ready()
+    job = await client.enqueue("waiting", {})
+    await until_it_runs(client, job.id)
+    await (await work("--queue", "other", "--worker-id", "twin")).ready()
     ended = await first.ended()
+    given_back = await client.get(job.id)
+    assert (given_back.status, given_back.attempt) == (JobStatus.PENDING, 0)
     assert ended.status == 1
     error = json.loads(next(line for line in ended.log.splitlines() if line.startswith('{"error"')))["error"]
     assert (error["code"], error["reason"], error["details"]) == ("ABORTED", "SESSION_REPLACED", {"worker_id": "twin"})

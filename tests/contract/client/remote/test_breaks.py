@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import grpc
@@ -203,7 +204,7 @@ async def test_a_server_that_gives_no_answer_in_time_loses_the_stream(
             await connection.limit(3)
 
 
-async def test_a_remote_worker_that_is_replaced_cancels_what_runs_and_says_why(
+async def test_a_remote_worker_that_is_replaced_cancels_what_runs_gives_it_back_and_says_why(
     sessions: SessionServer, target: str
 ) -> None:
     handlers, started = Handlers(), asyncio.Event()
@@ -226,3 +227,34 @@ async def test_a_remote_worker_that_is_replaced_cancels_what_runs_and_says_why(
         await working
     assert refused.group_contains(SessionReplaced, match="another stream said hello as w-1")
     assert worker.active == 0
+    given_back = sessions.extended.get_nowait()
+    assert [lease.job_id for lease in given_back.leases] == ["a"]
+    assert given_back.HasField("extend_by")
+    assert given_back.extend_by.ToTimedelta() == timedelta()
+
+
+async def test_a_remote_worker_that_is_replaced_gives_back_no_job_whose_thread_goes_on(
+    sessions: SessionServer, target: str
+) -> None:
+    handlers, started, go_on = Handlers(), threading.Event(), threading.Event()
+
+    @handlers.register("send")
+    def send(job: Job) -> None:
+        started.set()
+        go_on.wait()
+
+    worker = RemoteWorker(target, handlers, [QueueSubscription(queue="mail")])
+    working = asyncio.create_task(worker.run())
+    session = await sessions.next()
+    await session.welcome()
+    assert await session.limit() == 10
+    await session.grant(a_grant("a"))
+    try:
+        await asyncio.to_thread(started.wait)
+        session.end(REPLACED)
+        with pytest.raises(ExceptionGroup) as refused:
+            await working
+    finally:
+        go_on.set()
+    assert refused.group_contains(SessionReplaced)
+    assert sessions.extended.empty()
