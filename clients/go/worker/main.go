@@ -238,9 +238,10 @@ func (w *worker) cancel(lease *gosynqv1.LeaseRef, lost bool) {
 	attempt.stop(errCancelled)
 }
 
+// isFinal says whether it is of no use to come back. Aborted is another worker's doing, which has this one's id.
 func isFinal(err error) bool {
 	switch status.Code(err) {
-	case codes.InvalidArgument, codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented:
+	case codes.Aborted, codes.InvalidArgument, codes.Unauthenticated, codes.PermissionDenied, codes.Unimplemented:
 		return true
 	}
 	return false

@@ -64,11 +64,15 @@ fn may_pass(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::Cancelled) || status.source().is_some()
 }
 
-/// Whether it is of no use to try again.
+/// Whether it is of no use to try again. Aborted is another worker's doing, which has this one's id.
 pub fn is_final(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::InvalidArgument | Code::Unauthenticated | Code::PermissionDenied | Code::Unimplemented
+        Code::Aborted
+            | Code::InvalidArgument
+            | Code::Unauthenticated
+            | Code::PermissionDenied
+            | Code::Unimplemented
     )
 }
 

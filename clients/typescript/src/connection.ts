@@ -34,7 +34,14 @@ const SERVICE_CONFIG = {
   ],
 };
 
-const FINAL = [status.INVALID_ARGUMENT, status.UNAUTHENTICATED, status.PERMISSION_DENIED, status.UNIMPLEMENTED];
+// ABORTED is another worker's doing, which has this one's id.
+const FINAL = [
+  status.ABORTED,
+  status.INVALID_ARGUMENT,
+  status.UNAUTHENTICATED,
+  status.PERMISSION_DENIED,
+  status.UNIMPLEMENTED,
+];
 
 export const queue = process.env.GOSYNQ_QUEUE || "default";
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from datetime import timedelta
 
@@ -122,3 +123,16 @@ async def test_what_a_killed_worker_held_is_done_by_the_next(examples: Examples,
 async def test_a_program_says_why_it_is_refused(examples: Examples) -> None:
     async with examples.running("producer", "no kind") as producer:
         assert await producer.process.wait() == 1
+
+
+async def test_a_worker_whose_id_another_one_takes_ends_and_does_not_come_back(
+    examples: Examples, client: Client
+) -> None:
+    async with examples.running("worker", GOSYNQ_WORKER_ID="twin") as first:
+        job = await client.enqueue("echo", {}, queue=examples.queue)
+        await client.wait(job.id, timedelta(seconds=20))
+        async with examples.running("worker", GOSYNQ_WORKER_ID="twin"):
+            async with asyncio.timeout(20):
+                assert await first.process.wait() != 0
+            job = await client.enqueue("echo", {}, queue=examples.queue)
+            assert (await client.wait(job.id, timedelta(seconds=20))).status is JobStatus.COMPLETED

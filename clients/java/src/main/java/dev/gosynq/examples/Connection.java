@@ -37,8 +37,10 @@ final class Connection {
       }
       """;
 
+  // ABORTED is another worker's doing, which has this one's id.
   private static final Set<Status.Code> FINAL =
       Set.of(
+          Status.Code.ABORTED,
           Status.Code.INVALID_ARGUMENT,
           Status.Code.UNAUTHENTICATED,
           Status.Code.PERMISSION_DENIED,
