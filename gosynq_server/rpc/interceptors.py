@@ -22,7 +22,6 @@ from gosynq.v1.job_service_pb2 import EnqueueJobRequest
 from gosynq_server.domain.errors import GosynqError, Retryable
 from gosynq_server.rpc.errors import CODES, code_of, status_of
 from gosynq_server.rpc.known_shapes import KnownShapes
-from gosynq_server.rpc.unimplemented import UNIMPLEMENTED_RPCS
 from gosynq_server.rpc.validation import Malformed, check, lenient, malformed
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ class CallInterceptor(AsyncServerInterceptor):
 
         A generator is run here and its items are written, since what it raises after it was returned would pass by us.
         """
-        self._check(request, call)
+        self._check(request)
         response = method(request, call.context)
         if not hasattr(response, "__aiter__"):
             return await response
@@ -145,13 +144,13 @@ class CallInterceptor(AsyncServerInterceptor):
             await call.context.write(item)
         return None
 
-    def _check(self, request: Any, call: Call) -> None:
+    def _check(self, request: Any) -> None:
         """Hold the schema's rules; a request stream's messages are for its servicer, which knows what to answer."""
         if isinstance(request, EnqueueJobRequest):
             self._shapes.check(request)
         elif isinstance(request, Malformed):
             raise malformed()
-        elif isinstance(request, Message) and call.method not in UNIMPLEMENTED_RPCS:
+        elif isinstance(request, Message):
             check(request)
 
     async def _end(self, call: Call, error: BaseException) -> NoReturn:
