@@ -80,7 +80,6 @@ class Situation:
     key_taken_count: int
     ordering_key: str
     before_id: str
-    fairness_key: str
     ahead_count: int
     has_rival_keys: bool
     workers_for_queue: int

@@ -150,9 +150,9 @@ class QueueAdder:
         if self._queue.state is QueueState.DRAINING:
             await self.find(group)
             return
-        for new in sorted(group, key=lambda new: new.spec.debounce_key):
-            if new.spec.debounce_key:
-                await self._debounce(new)
+        debounced = [new for new in group if new.spec.debounce_key]
+        for new in sorted(debounced, key=lambda new: new.spec.debounce_key):
+            await self._debounce(new)
         refused = await self._insert(await self._fitting([new for new in group if not new.spec.debounce_key]))
         for _ in range(_TRIES):
             if refused:

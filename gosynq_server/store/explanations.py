@@ -25,7 +25,6 @@ _AS_THEY_ARE = (
     "running_count",
     "rate_opens_at",
     "key_running_count",
-    "fairness_key",
     "ahead_count",
     "has_rival_keys",
 )
